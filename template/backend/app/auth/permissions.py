@@ -1,0 +1,46 @@
+"""The one table of who may do what."""
+
+from collections.abc import Mapping
+from typing import Literal, TypeAlias, get_args
+
+Role: TypeAlias = Literal["owner", "admin", "member", "viewer"]
+
+Permission: TypeAlias = Literal[
+    "organization:read",
+    "contacts:read",
+    "contacts:write",
+    "imports:read",
+    "imports:write",
+    "realtime:connect",
+    "members:read",
+    "members:write",
+    "audit:read",
+]
+
+ROLES: tuple[Role, ...] = get_args(Role)
+
+_VIEWER: frozenset[Permission] = frozenset(
+    {"organization:read", "contacts:read", "imports:read", "realtime:connect"}
+)
+_MEMBER: frozenset[Permission] = _VIEWER | {"contacts:write", "imports:write", "members:read"}
+_ADMIN: frozenset[Permission] = _MEMBER | {"members:write", "audit:read"}
+
+PERMISSIONS: Mapping[Role, frozenset[Permission]] = {
+    "owner": frozenset(get_args(Permission)),
+    "admin": _ADMIN,
+    "member": _MEMBER,
+    "viewer": _VIEWER,
+}
+
+
+def role_named(name: str) -> Role:
+    """The role that a provider calls `name`; one that nobody here knows may only look."""
+    for role in ROLES:
+        if role == name:
+            return role
+    return "viewer"
+
+
+def permissions_of(role: Role | None) -> frozenset[Permission]:
+    """What a role may do. Without an organization there is no role, and nothing to be allowed."""
+    return frozenset() if role is None else PERMISSIONS[role]

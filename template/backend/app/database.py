@@ -1,0 +1,88 @@
+"""Connections to Postgres, and the check that the login is one that row level security binds."""
+
+from collections.abc import Mapping
+
+import psycopg
+from sqlalchemy import make_url, text
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+
+from app.settings import Settings
+
+Session = AsyncConnection
+"""A database session: a connection inside a transaction that can see only its tenant."""
+
+
+def sqlalchemy_url(url: str) -> str:
+    """The URL with the one driver that this application uses, whatever scheme it came with."""
+    parsed = make_url(url)
+    return parsed.set(drivername="postgresql+psycopg").render_as_string(hide_password=False)
+
+
+def psycopg_url(url: str) -> str:
+    """The same URL in the form that libpq and psycopg read."""
+    parsed = make_url(url)
+    return parsed.set(drivername="postgresql").render_as_string(hide_password=False)
+
+
+def create_engine(settings: Settings, *, application_name: str) -> AsyncEngine:
+    """A pool of connections that works through a transaction pooler.
+
+    Nothing is kept in the session: no named prepared statements, no startup options. The driver's
+    own BEGIN is off, because the first statement of a transaction brings its own together with the
+    tenant's context, in one round trip.
+    """
+    connect_args: Mapping[str, object] = {
+        "application_name": application_name,
+        "prepare_threshold": None,
+        "connect_timeout": 5,
+    }
+    return create_async_engine(
+        sqlalchemy_url(settings.database_url.get_secret_value()),
+        isolation_level="AUTOCOMMIT",
+        use_native_hstore=False,
+        pool_size=settings.database_pool_size,
+        max_overflow=0,
+        pool_timeout=settings.database_pool_timeout,
+        connect_args=dict(connect_args),
+    )
+
+
+async def refuse_unsafe_login(engine: AsyncEngine) -> None:
+    """Stop the process if its login could see past row level security.
+
+    Raises:
+        SystemExit: the login is a superuser, has BYPASSRLS, or owns tables; says how to fix it.
+    """
+    query = text("""
+        select current_user as login, r.rolsuper, r.rolbypassrls,
+            exists (
+                select from pg_class c join pg_namespace n on n.oid = c.relnamespace
+                where c.relkind in ('r', 'p') and n.nspname in ('public', 'app', 'audit')
+                  and pg_has_role(current_user, c.relowner, 'usage')
+            ) as is_owner
+        from pg_roles r where r.rolname = current_user
+    """)
+    async with engine.connect() as connection:
+        login = (await connection.execute(query)).one()
+    faults = [
+        fault
+        for fault, found in (
+            ("is a superuser", login.rolsuper),
+            ("has BYPASSRLS", login.rolbypassrls),
+            ("owns tables", login.is_owner),
+        )
+        if found
+    ]
+    if faults:
+        raise SystemExit(
+            f'DATABASE_URL logs in as "{login.login}", which {" and ".join(faults)}: row level '
+            "security would not bind it, and tenants would see each other's rows.\n"
+            "Log in as app_api (the API) or app_worker (the worker). `app migrate` creates both; "
+            "it sets their passwords from APP_API_PASSWORD and APP_WORKER_PASSWORD."
+        )
+
+
+def is_connection_lost(error: BaseException) -> bool:
+    """Whether the server went away, so that the same work may succeed on a new connection."""
+    cause = getattr(error, "orig", None) or error
+    return isinstance(cause, psycopg.OperationalError | psycopg.InterfaceError)

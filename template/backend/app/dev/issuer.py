@@ -1,0 +1,89 @@
+"""The development issuer: publishes the key that development tokens are signed with.
+
+`python -m app.dev.issuer --port N` serves `/.well-known/jwks.json` on loopback, as the identity
+provider does in production, so that the production verifier runs unchanged. Nothing can be signed
+through it: tokens are minted by who can read the key file (`app.dev.tokens`).
+"""
+
+import argparse
+import socket
+import sys
+from pathlib import Path
+
+import uvicorn
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from app.dev.environment import DEV_DIR
+from app.dev.issuer_key import (
+    IssuerKey,
+    issuer_url,
+    load_or_create,
+    remember_port,
+    remembered_port,
+)
+from app.dev.processes import LOOPBACK, DevelopmentError
+
+__all__ = [
+    "IssuerKey",
+    "create_app",
+    "issuer_url",
+    "load_or_create",
+    "remember_port",
+    "remembered_port",
+    "serve",
+]
+
+
+def create_app(key: IssuerKey) -> Starlette:
+    """Build the application that publishes `key`."""
+
+    async def jwks(_: Request) -> Response:
+        return JSONResponse(key.jwk_set(), headers={"Cache-Control": "public, max-age=60"})
+
+    return Starlette(routes=[Route("/.well-known/jwks.json", jwks, methods=["GET"])])
+
+
+def serve(port: int | None = None, dev_dir: Path = DEV_DIR) -> None:
+    """Serve until SIGTERM or Ctrl-C.
+
+    Args:
+        port: defaults to the one of the last time. It is remembered for the tokens' issuer.
+        dev_dir: where `issuer.json` is.
+
+    Raises:
+        DevelopmentError: this is not a development environment, or the port is taken.
+    """
+    key = load_or_create(dev_dir)
+    port = port or int(issuer_url(dev_dir).rpartition(":")[2])
+    try:
+        listening = socket.create_server((LOOPBACK, port))
+    except OSError as error:
+        raise DevelopmentError(
+            f"The token issuer cannot listen on {LOOPBACK}:{port}: {error.strerror}. Stop what "
+            "uses that port, or pass another --port."
+        ) from None
+    remember_port(dev_dir, port)
+    config = uvicorn.Config(
+        create_app(key), log_level="warning", access_log=False, lifespan="off", ws="none"
+    )
+    with listening:
+        uvicorn.Server(config).run(sockets=[listening])
+
+
+def main() -> None:
+    """Read the command line and serve."""
+    parser = argparse.ArgumentParser(prog="python -m app.dev.issuer", description=__doc__)
+    parser.add_argument("--port", type=int, help="default: the one of the last time")
+    parser.add_argument("--dev-dir", type=Path, default=DEV_DIR, help="default: %(default)s")
+    options = parser.parse_args()
+    try:
+        serve(options.port, options.dev_dir)
+    except DevelopmentError as error:
+        sys.exit(str(error))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,98 @@
+"""The queue on Redis or Valkey, with BullMQ: its data layout, so its dashboards and its Node
+clients work too.
+"""  # noqa: D205
+
+import asyncio
+from typing import Any
+from uuid import UUID
+
+import redis.asyncio as redis
+import structlog
+from bullmq import Job as BullJob
+from bullmq import Queue as BullQueue
+from bullmq import Worker as BullWorker
+from pydantic import BaseModel, Field
+from redis.asyncio.retry import Retry
+from redis.backoff import ExponentialBackoff
+
+from app.jobs.queue import Run
+
+log = structlog.get_logger()
+
+LOCK_DURATION = 3000
+"""Milliseconds after which a job belongs to nobody unless its worker renews the lock."""
+
+STALLED_INTERVAL = 2000
+"""Milliseconds between two looks for such jobs: a killed worker's job is back within seconds."""
+
+
+class Settings(BaseModel):
+    """Where the queue is."""
+
+    redis_url: str = Field(description="Redis or Valkey, as redis://user:password@host:port/db")
+    queue_name: str = "jobs"
+
+
+class BullMQ:
+    """A Queue. Retries and dead letters are kept in the outbox; BullMQ delivers."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._url = settings.redis_url
+        self._name = settings.queue_name
+        # Fails within a second, so that the relay can say what is down and ask again.
+        self._client: redis.Redis = redis.from_url(
+            self._url,
+            decode_responses=True,
+            socket_connect_timeout=2,
+            socket_timeout=5,
+            retry=Retry(ExponentialBackoff(cap=0.5, base=0.1), 2),
+        )
+        self._queue: Any = BullQueue(self._name, {"connection": self._client})
+
+    async def offer(self, job_id: UUID, delivery: int) -> None:
+        await self._queue.add(
+            "job",
+            {"id": str(job_id)},
+            {
+                "jobId": f"{job_id}.{delivery}",
+                "attempts": 1_000_000,
+                "backoff": {"type": "fixed", "delay": 2000},
+                "removeOnComplete": True,
+                "removeOnFail": {"count": 1000},
+            },
+        )
+
+    async def work(self, run: Run, concurrency: int, stop: asyncio.Event) -> None:
+        async def process(job: BullJob, _token: str) -> None:
+            await run(UUID(job.data["id"]))
+
+        worker: Any = BullWorker(
+            self._name,
+            process,
+            {
+                "connection": self._url,
+                "concurrency": concurrency,
+                "lockDuration": LOCK_DURATION,
+                "stalledInterval": STALLED_INTERVAL,
+                # The outbox counts attempts, crashes included; BullMQ would give up after one.
+                "maxStalledCount": 1_000_000,
+                "runRetryDelay": 1000,
+                "autorun": False,
+            },
+        )
+        worker.on("error", lambda error, *_: log.warning("queue.error", error=str(error)))
+        running = asyncio.create_task(worker.run())
+        await stop.wait()
+        await worker.close()
+        await running
+
+    async def check(self) -> None:
+        await self._client.ping()
+
+    async def close(self) -> None:
+        await self._client.aclose()
+
+
+def create_queue(settings: Settings) -> BullMQ:
+    """The queue of this process."""
+    return BullMQ(settings)

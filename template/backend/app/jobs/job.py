@@ -1,0 +1,58 @@
+"""One run of a task: a tenant's session, progress, and events to the tenant's browsers."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from app.database import Session
+from app.realtime.events import Channel
+from app.tenancy.session import transaction
+
+_PROGRESSED = text("update app.outbox set attempts = 1 where id = :id and failed_at is null")
+
+
+class JobGone(Exception):  # noqa: N818  # an outcome, not a fault
+    """The job is finished or was discarded meanwhile: another worker was faster."""
+
+
+class Job:
+    """What a task gets to work with. Its sessions see the tenant that enqueued the job."""
+
+    def __init__(
+        self, job_id: UUID, request_id: str, engine: AsyncEngine, channel: Channel
+    ) -> None:
+        self.id = job_id
+        self.request_id = request_id
+        self._engine = engine
+        self._channel = channel
+        self._tenant: UUID | None = None
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[Session]:
+        """A transaction in the name of the person and the tenant that enqueued the job.
+
+        Raises:
+            JobGone: the job no longer exists, so nothing is left that proves the tenant.
+        """
+        claims = {"job_id": str(self.id)}
+        async with transaction(self._engine, claims, self.request_id) as (session, standing):
+            if standing.organization_id is None:
+                raise JobGone(str(self.id))
+            self._tenant = standing.organization_id
+            yield session
+
+    async def progressed(self, session: Session) -> None:
+        """Say, with the commit of what was done, that the job came forward: earlier failures and
+        crashes no longer count against it.
+        """  # noqa: D205
+        await session.execute(_PROGRESSED, {"id": self.id})
+
+    async def publish(self, type_: str, data: dict[str, Any]) -> None:
+        """Tell the tenant's browsers; call it after the commit that makes it true."""
+        if self._tenant is None:
+            raise RuntimeError("publish after a transaction of this job, not before")
+        await self._channel.publish(self._tenant, type_, data)

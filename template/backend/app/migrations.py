@@ -1,0 +1,146 @@
+"""Bring a database to the current version: roles, tables, policies, the passwords of the logins."""
+
+from pathlib import Path
+
+import psycopg
+from alembic import command, op
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from psycopg import sql
+from sqlalchemy import Connection, create_engine
+from sqlalchemy.pool import NullPool
+
+from app.database import psycopg_url, sqlalchemy_url
+from app.settings import Settings
+
+BACKEND = Path(__file__).resolve().parents[1]
+SQL = BACKEND / "migrations" / "sql"
+VERSION_SCHEMA = "app_migrations"
+
+
+def run_sql(statements: str) -> None:
+    """Run statements as they stand: no bind parameters, so `:` and `%` mean themselves."""
+    driver = op.get_bind().connection.driver_connection
+    if not isinstance(driver, psycopg.Connection):
+        raise TypeError("migrations run over psycopg")
+    driver.execute(statements.encode())
+
+
+def run_file(name: str) -> None:
+    """Run a file of `migrations/sql`."""
+    run_sql((SQL / name).read_text())
+
+
+def server_version() -> int:
+    """The server's version as Postgres counts it: 180006 for 18.6."""
+    return int(op.get_bind().exec_driver_sql("show server_version_num").scalar_one())
+
+
+def head() -> str:
+    """The revision that this code was written for."""
+    revision = ScriptDirectory.from_config(_config()).get_current_head()
+    if revision is None:
+        raise RuntimeError("migrations/versions holds no revision")
+    return revision
+
+
+def migrate(settings: Settings) -> str:
+    """Apply every pending migration and return the revision that the database has now.
+
+    Two deployments that migrate at the same time take turns.
+
+    Raises:
+        SystemExit: no MIGRATION_DATABASE_URL.
+    """
+    if settings.migration_database_url is None:
+        raise SystemExit(
+            "MIGRATION_DATABASE_URL is not set: migrations run as the role that owns the schema, "
+            "never as app_api or app_worker."
+        )
+    url = settings.migration_database_url.get_secret_value()
+    with psycopg.connect(psycopg_url(url), autocommit=True) as owner:
+        owner.execute("select pg_advisory_lock(hashtext('app migrate'))")
+        owner.execute((SQL / "roles.sql").read_bytes())
+        owner.execute(f"create schema if not exists {VERSION_SCHEMA}")
+        _borrow_owner_roles(owner)
+        try:
+            revision = _upgrade(url)
+        finally:
+            _return_owner_roles(owner)
+        owner.execute("select audit.ensure_partitions()")
+        _configure_logins(owner, settings)
+    return revision
+
+
+def _upgrade(url: str) -> str:
+    engine = create_engine(sqlalchemy_url(url), poolclass=NullPool)
+    try:
+        with engine.connect() as connection:
+            connection.exec_driver_sql("set lock_timeout = '5s'")
+            connection.commit()
+            config = _config(connection)
+            command.upgrade(config, "head")
+            context = MigrationContext.configure(
+                connection, opts={"version_table_schema": VERSION_SCHEMA}
+            )
+            return context.get_current_revision() or ""
+    finally:
+        engine.dispose()
+
+
+def _config(connection: Connection | None = None) -> Config:
+    config = Config(BACKEND / "alembic.ini")
+    config.attributes["connection"] = connection
+    return config
+
+
+def _borrow_owner_roles(owner: psycopg.Connection) -> None:
+    """Let the migrating role act as app_definer and app_audit while it creates what is theirs."""
+    if _is_superuser(owner):
+        return
+    options = " with inherit false, set true" if owner.info.server_version >= 160000 else ""  # noqa: PLR2004
+    owner.execute(f"grant app_definer, app_audit to current_user{options}".encode())
+
+
+def _return_owner_roles(owner: psycopg.Connection) -> None:
+    if not _is_superuser(owner):
+        owner.execute("revoke app_definer, app_audit from current_user")
+
+
+def _is_superuser(owner: psycopg.Connection) -> bool:
+    row = owner.execute("select rolsuper from pg_roles where rolname = current_user").fetchone()
+    return bool(row and row[0])
+
+
+def _configure_logins(owner: psycopg.Connection, settings: Settings) -> None:
+    """Set what cannot travel as a startup parameter through a pooler, and the passwords."""
+    timeouts = {
+        "statement_timeout": settings.database_statement_timeout,
+        "lock_timeout": settings.database_lock_timeout,
+        "idle_in_transaction_session_timeout": settings.database_statement_timeout * 2,
+    }
+    passwords = {"app_api": settings.app_api_password, "app_worker": settings.app_worker_password}
+    for login, password in passwords.items():
+        role = sql.Identifier(login)
+        database = sql.Identifier(owner.info.dbname)
+        owner.execute(sql.SQL("grant connect on database {} to {}").format(database, role))
+        for name, seconds in timeouts.items():
+            if login == "app_worker" and name == "statement_timeout":
+                seconds *= 10  # noqa: PLW2901  # a chunk of an import is one statement
+            owner.execute(
+                sql.SQL("alter role {} in database {} set {} = {}").format(
+                    role, database, sql.Identifier(name), sql.Literal(f"{round(seconds * 1000)}ms")
+                )
+            )
+        owner.execute(
+            sql.SQL("alter role {} in database {} set timezone = 'UTC'").format(role, database)
+        )
+        if password is not None:
+            # Hashed here, so that the password itself never reaches the server's log.
+            scram = owner.pgconn.encrypt_password(
+                password.get_secret_value().encode(), login.encode(), b"scram-sha-256"
+            )
+            owner.execute(
+                sql.SQL("alter role {} login password {}").format(role, sql.Literal(scram.decode()))
+            )

@@ -1,0 +1,106 @@
+"""Every setting, typed, read from the environment and from `.env`.
+
+A process that starts with a bad or missing setting stops at once and names it.
+"""
+
+from functools import lru_cache
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from app.choices import provider, queue
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+
+type CommaSeparated = Annotated[list[str], NoDecode]
+
+
+class Settings(provider.Settings, queue.Settings, BaseSettings):
+    """The settings of one process: the API, the worker and the CLI read the same names."""
+
+    model_config = SettingsConfigDict(env_file=REPOSITORY / ".env", extra="ignore")
+
+    environment: Literal["development", "test", "staging", "production"] = "production"
+
+    allowed_hosts: CommaSeparated = Field(
+        min_length=1, description="Host headers that are answered, comma separated."
+    )
+    allowed_origins: CommaSeparated = Field(
+        default=[], description="Browser origins that may call the API or open a WebSocket."
+    )
+    max_body_bytes: int = Field(default=1024 * 1024, gt=0)
+    max_upload_bytes: int = Field(default=100 * 1024 * 1024, gt=0)
+    rate_limit_per_principal: str = "6000/minute"
+    rate_limit_per_address: str = "12000/minute"
+    rate_limit_storage: str = Field(
+        default="async+memory://",
+        description="A `limits` storage URI. In memory each API process counts for itself.",
+    )
+    metrics_token: SecretStr | None = Field(
+        default=None, description="Bearer token for GET /metrics. Required in production."
+    )
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+
+    database_url: SecretStr = Field(
+        description="Postgres, as the login of this process: app_api or app_worker."
+    )
+    database_direct_url: SecretStr | None = Field(
+        default=None, description="The same without a pooler in between. Defaults to DATABASE_URL."
+    )
+    migration_database_url: SecretStr | None = Field(
+        default=None, description="Postgres, as the role that owns the schema. Only `app migrate`."
+    )
+    app_api_password: SecretStr | None = None
+    app_worker_password: SecretStr | None = None
+    database_pool_size: int = Field(default=10, gt=0)
+    database_pool_timeout: float = Field(default=5.0, gt=0, description="Seconds.")
+    database_statement_timeout: float = Field(default=30.0, gt=0, description="Seconds.")
+    database_lock_timeout: float = Field(default=5.0, gt=0, description="Seconds.")
+
+    storage_url: str = Field(description="Where uploads live: file:///…, s3://…, gs://…, az://…")
+
+    worker_concurrency: int = Field(default=4, gt=0)
+    import_chunk_rows: int = Field(default=5000, gt=0)
+
+    @field_validator("allowed_hosts", "allowed_origins", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        if isinstance(value, str):
+            return [item.strip() for item in value.split(",") if item.strip()]
+        return value
+
+    @property
+    def is_local(self) -> bool:
+        """Whether this is a developer's machine or a test, where the dev issuer is allowed."""
+        return self.environment in {"development", "test"}
+
+    @model_validator(mode="after")
+    def _refuse_what_is_only_for_development(self) -> Self:
+        if self.is_local:
+            return self
+        self.require_production_provider()
+        if "*" in self.allowed_hosts:
+            raise ValueError("ALLOWED_HOSTS must name the hosts outside development, not *")
+        if self.metrics_token is None:
+            raise ValueError("METRICS_TOKEN is required outside development: /metrics is internal")
+        return self
+
+
+@lru_cache
+def get_settings() -> Settings:
+    """Read the settings once per process, or stop with a sentence per bad setting."""
+    try:
+        return Settings()  # type: ignore[call-arg]  # pydantic-settings fills it from the environment
+    except ValidationError as error:
+        raise SystemExit(_explain(error)) from None
+
+
+def _explain(error: ValidationError) -> str:
+    lines = ["The settings are not usable:"]
+    for problem in error.errors(include_input=False, include_url=False):
+        name = ".".join(str(part) for part in problem["loc"]).upper()
+        lines.append(f"  {name + ': ' if name else ''}{problem['msg']}")
+    lines.append("Set them in the environment or in .env; .env.example explains each.")
+    return "\n".join(lines)

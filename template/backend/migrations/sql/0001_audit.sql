@@ -1,0 +1,207 @@
+-- The audit trail is written by the database, so no code path can forget it, and belongs to a role
+-- that nobody can log in as, so no login can alter it.
+
+create schema audit authorization app_audit;
+comment on schema audit is 'What changed, when, by whom. Append-only.';
+
+set role app_audit;
+
+create table audit.events (
+    id uuid not null default app.uuid_v7(),
+    occurred_at timestamptz not null default now(),
+    org_id uuid,
+    actor_id uuid,
+    actor text,
+    login text not null default session_user,
+    request_id text,
+    action text not null,
+    table_name text,
+    row_id uuid,
+    old jsonb,
+    new jsonb,
+    primary key (occurred_at, id)
+) partition by range (occurred_at);
+comment on table audit.events is
+    'One recorded change, or one event that the application reports. There is no foreign key: '
+    'the trail outlives what it speaks of.';
+comment on column audit.events.actor is 'The provider''s id of the person, kept when the user is erased.';
+comment on column audit.events.login is 'The database login; tells a change by hand from one by the application.';
+create index on audit.events (org_id, id);
+
+create function audit.refuse_change() returns trigger
+language plpgsql set search_path = ''
+as $$
+begin
+    raise exception 'audit records are append-only: % of %.% is refused',
+        tg_op, tg_table_schema, tg_table_name using errcode = 'insufficient_privilege';
+end;
+$$;
+
+-- Row triggers on the parent reach every partition; a TRUNCATE trigger does not, so protect() gives
+-- each table its own. ALWAYS: they also fire where session_replication_role is 'replica'.
+create function audit.protect(target regclass) returns void
+language plpgsql set search_path = ''
+as $$
+begin
+    if not exists (
+        select from pg_catalog.pg_trigger t where t.tgrelid = target and t.tgname = 'append_only'
+    ) then
+        execute format(
+            'create trigger append_only before update or delete on %s
+             for each row execute function audit.refuse_change()', target);
+    end if;
+    execute format(
+        'create trigger append_only_truncate before truncate on %s
+         for each statement execute function audit.refuse_change()', target);
+    execute format('alter table %s enable always trigger append_only', target);
+    execute format('alter table %s enable always trigger append_only_truncate', target);
+    execute format('alter table %s enable row level security', target);
+    execute format('alter table %s force row level security', target);
+end;
+$$;
+
+select audit.protect('audit.events');
+
+-- A write is never refused for want of a partition: what has no month of its own lands here.
+create table audit.events_default partition of audit.events default;
+select audit.protect('audit.events_default');
+
+create function audit.ensure_partitions(months integer default 12) returns integer
+language plpgsql security definer set search_path = ''
+as $$
+declare
+    first_day date;
+    partition text;
+    made integer := 0;
+begin
+    for first_day in
+        select d::date from pg_catalog.generate_series(
+            date_trunc('month', now() at time zone 'utc'),
+            date_trunc('month', now() at time zone 'utc') + months * interval '1 month',
+            interval '1 month'
+        ) d
+    loop
+        partition := format('audit.events_%s', to_char(first_day, 'YYYY_MM'));
+        continue when to_regclass(partition) is not null;
+        begin
+            execute format(
+                'create table %s partition of audit.events for values from (%L) to (%L)',
+                partition,
+                first_day::timestamp at time zone 'utc',
+                (first_day + interval '1 month') at time zone 'utc');
+            perform audit.protect(partition::regclass);
+            made := made + 1;
+        exception
+            when duplicate_table then null;
+            when check_violation then
+                raise warning 'audit.events_default already holds records of %', partition;
+        end;
+    end loop;
+    return made;
+end;
+$$;
+comment on function audit.ensure_partitions(integer) is
+    'Makes the partitions of this month and the coming ones; returns how many were missing.';
+
+-- Statement triggers with transition tables: one insert for a statement, however many rows.
+create function audit.record_changes() returns trigger
+language plpgsql security definer set search_path = ''
+as $$
+declare
+    tenant_column text := tg_argv[0];
+    actor_id uuid := app.current_user_id();
+    actor text := app.claims() ->> 'sub';
+    request_id text := app.request_id();
+begin
+    if tg_op = 'INSERT' then
+        insert into audit.events
+            (org_id, actor_id, actor, request_id, action, table_name, row_id, new)
+        select (c.new ->> tenant_column)::uuid, actor_id, actor, request_id,
+               'insert', tg_table_name, (c.new ->> 'id')::uuid, c.new
+        from (select to_jsonb(n) as new from new_rows n) c;
+    elsif tg_op = 'DELETE' then
+        insert into audit.events
+            (org_id, actor_id, actor, request_id, action, table_name, row_id, old)
+        select (c.old ->> tenant_column)::uuid, actor_id, actor, request_id,
+               'delete', tg_table_name, (c.old ->> 'id')::uuid, c.old
+        from (select to_jsonb(o) as old from old_rows o) c;
+    else
+        -- A full join, so that even an update that changes the id leaves both sides behind.
+        insert into audit.events
+            (org_id, actor_id, actor, request_id, action, table_name, row_id, old, new)
+        select (coalesce(c.new, c.old) ->> tenant_column)::uuid, actor_id, actor, request_id,
+               'update', tg_table_name, (coalesce(c.new, c.old) ->> 'id')::uuid, c.old, c.new
+        from (
+            select to_jsonb(o) as old, to_jsonb(n) as new
+            from old_rows o full join new_rows n on n.id = o.id
+        ) c;
+    end if;
+    return null;
+end;
+$$;
+
+create function audit.refuse_truncate() returns trigger
+language plpgsql set search_path = ''
+as $$
+begin
+    raise exception 'TRUNCATE of % would leave no audit record: use DELETE', tg_table_name
+        using errcode = 'insufficient_privilege';
+end;
+$$;
+
+-- For what is worth recording and is not a write: a refused access, an export.
+create function audit.record_event(action text, detail jsonb default '{}') returns void
+language sql security definer set search_path = ''
+as $$
+    insert into audit.events (org_id, actor_id, actor, request_id, action, new)
+    values (app.current_org_id(), app.current_user_id(), app.claims() ->> 'sub',
+            app.request_id(), action, detail)
+$$;
+
+create policy written_by_triggers on audit.events for insert to app_audit with check (true);
+create policy read_by_admins on audit.events for select to app_api
+    using (
+        org_id = (select app.current_org_id())
+        and (select app.current_member_role()) in ('owner', 'admin')
+    );
+
+revoke execute on all functions in schema audit from public;
+grant usage on schema audit to app_api, app_worker;
+grant select on audit.events to app_api;
+grant execute on function audit.record_event(text, jsonb) to app_api, app_worker;
+grant execute on function audit.ensure_partitions(integer) to app_worker;
+
+reset role;
+
+-- The role that migrates may put tables under audit; it may not touch the records.
+do $$
+begin
+    execute 'set role app_audit';
+    execute format('grant usage on schema audit to %I', session_user);
+    execute format('grant execute on function audit.record_changes(), audit.refuse_truncate(), '
+                   'audit.ensure_partitions(integer) to %I', session_user);
+    execute 'reset role';
+end;
+$$;
+
+-- One line in a migration puts a table under audit.
+create function app.audit(target regclass, tenant_column text default 'org_id') returns void
+language plpgsql set search_path = ''
+as $$
+begin
+    execute format('create trigger audit_insert after insert on %s
+        referencing new table as new_rows
+        for each statement execute function audit.record_changes(%L)', target, tenant_column);
+    execute format('create trigger audit_update after update on %s
+        referencing old table as old_rows new table as new_rows
+        for each statement execute function audit.record_changes(%L)', target, tenant_column);
+    execute format('create trigger audit_delete after delete on %s
+        referencing old table as old_rows
+        for each statement execute function audit.record_changes(%L)', target, tenant_column);
+    execute format('create trigger audit_truncate before truncate on %s
+        for each statement execute function audit.refuse_truncate()', target);
+end;
+$$;
+
+select app.audit('public.users', 'none'), app.audit('public.organizations', 'id'),
+       app.audit('public.memberships');

@@ -1,0 +1,247 @@
+create table public.users (
+    id uuid primary key default app.uuid_v7(),
+    subject text not null unique check (length(subject) between 1 and 255),
+    email text check (length(email) <= 320),
+    name text check (length(name) <= 200),
+    created_at timestamptz not null default now()
+);
+comment on table public.users is 'People, by the id that the sign-in provider gave them.';
+
+create table public.organizations (
+    id uuid primary key default app.uuid_v7(),
+    external_id text not null unique check (length(external_id) between 1 and 255),
+    slug text not null check (length(slug) between 1 and 255),
+    name text not null check (length(name) between 1 and 200),
+    created_at timestamptz not null default now()
+);
+comment on table public.organizations is 'Tenants, by the id that the sign-in provider gave them.';
+
+create table public.memberships (
+    id uuid not null default app.uuid_v7(),
+    org_id uuid not null references public.organizations (id),
+    user_id uuid not null references public.users (id),
+    role text not null check (role in ('owner', 'admin', 'member', 'viewer')),
+    role_as_of timestamptz not null default now(),
+    status text not null default 'active' check (status in ('active', 'removed')),
+    created_at timestamptz not null default now(),
+    removed_at timestamptz,
+    primary key (org_id, id),
+    unique (org_id, user_id),
+    check ((status = 'removed') = (removed_at is not null))
+);
+comment on table public.memberships is
+    'Who belongs to which organization. A removed membership stays as a tombstone: '
+    'without it, a token that is still valid would bring the member back.';
+comment on column public.memberships.role_as_of is
+    'The provider''s clock when it said so. The newest word wins, however late it arrives.';
+create index memberships_by_user on public.memberships (user_id);
+
+create function app.keep_tombstones() returns trigger
+language plpgsql set search_path = ''
+as $$
+begin
+    raise exception 'a membership is removed with status = ''removed'', not with DELETE'
+        using hint = 'Without the tombstone, a token that is still valid brings the member back. '
+                     'Use: uv run app members remove',
+              errcode = 'restrict_violation';
+end;
+$$;
+create trigger keep_tombstones before delete on public.memberships
+    for each row execute function app.keep_tombstones();
+
+
+-- A worker has no token. Its claim is the id of a job, and the proof is that the job exists and is
+-- unfinished; it can reach the tenants that have work waiting, and no others.
+create table app.outbox (
+    id uuid primary key default app.uuid_v7(),
+    org_id uuid not null,
+    user_id uuid,
+    request_id text default app.request_id(),
+    task text not null check (length(task) between 1 and 200),
+    payload jsonb not null,
+    attempts integer not null default 0,
+    delivery integer not null default 0,
+    run_after timestamptz not null default now(),
+    handed_at timestamptz,
+    failed_at timestamptz,
+    error text,
+    created_at timestamptz not null default now()
+);
+comment on table app.outbox is
+    'Jobs, written in the transaction that needs them and kept until they are done. The queue '
+    'delivers them; this table is the truth about them, and outlives a queue that lost everything.';
+comment on column app.outbox.delivery is 'Counts the hand-overs; part of the id in the queue.';
+comment on column app.outbox.failed_at is 'Set when retries are used up: the job is a dead letter.';
+create index outbox_due on app.outbox (run_after) where failed_at is null;
+
+
+-- These functions look behind the policies that call them, so they belong to a role that owns no
+-- table and reads the identity tables through policies of its own.
+grant create on schema app to app_definer;
+set role app_definer;
+
+-- Everything there is to know about who is asking, in one look. No row: nobody we know.
+create function app.current_access()
+returns table (user_id uuid, org_id uuid, role text, role_as_of timestamptz)
+language sql stable security definer set search_path = '' rows 1
+as $$
+    select u.id, m.org_id, m.role, m.role_as_of
+    from public.users u
+    left join public.organizations o on o.external_id = app.claimed_organization()
+    left join public.memberships m
+        on m.org_id = o.id and m.user_id = u.id and m.status = 'active'
+    where u.subject = app.claims() ->> 'sub'
+    union all
+    select j.user_id, j.org_id, 'worker', null
+    from app.outbox j
+    where j.id = (app.claims() ->> 'job_id')::uuid
+      and j.failed_at is null
+      and pg_has_role(session_user, 'app_worker', 'member')
+$$;
+comment on function app.current_access() is
+    'The claim chooses, the database proves: an organization comes back only where an active '
+    'membership (or, for a worker, an unfinished job) exists at this moment.';
+
+create function app.current_user_id() returns uuid
+language sql stable security definer set search_path = ''
+as $$ select user_id from app.current_access() $$;
+
+create function app.current_org_id() returns uuid
+language sql stable security definer set search_path = ''
+as $$ select org_id from app.current_access() $$;
+
+create function app.current_member_role() returns text
+language sql stable security definer set search_path = ''
+as $$ select role from app.current_access() $$;
+
+-- Users, organizations and memberships as a verified token describes them, made on first sight.
+-- A membership that was removed stays removed, whatever a token says.
+create function app.sign_in() returns void
+language plpgsql security definer set search_path = ''
+as $$
+declare
+    token jsonb := app.claims();
+    as_of timestamptz := to_timestamp((token ->> 'iat')::bigint);
+    member uuid;
+    organization uuid;
+begin
+    insert into public.users as u (subject, email, name)
+    values (token ->> 'sub', token ->> 'email', left(token ->> 'name', 200))
+    on conflict (subject) do update
+        set email = coalesce(excluded.email, u.email), name = coalesce(excluded.name, u.name)
+        where (coalesce(excluded.email, u.email), coalesce(excluded.name, u.name))
+            is distinct from (u.email, u.name)
+    returning id into member;
+
+    if app.claimed_organization() is null then
+        return;
+    end if;
+
+    insert into public.organizations (external_id, slug, name)
+    values (
+        app.claimed_organization(),
+        coalesce(token ->> 'org_slug', app.claimed_organization()),
+        left(coalesce(token ->> 'org_slug', app.claimed_organization()), 200)
+    )
+    on conflict (external_id) do nothing;
+
+    select id into member from public.users where subject = token ->> 'sub';
+    select id into organization from public.organizations
+    where external_id = app.claimed_organization();
+
+    insert into public.memberships as m (org_id, user_id, role, role_as_of)
+    values (organization, member, coalesce(token ->> 'org_role', 'viewer'), as_of)
+    on conflict (org_id, user_id) do update
+        set role = excluded.role, role_as_of = excluded.role_as_of
+        where m.status = 'active' and m.role_as_of < excluded.role_as_of
+          and m.role <> excluded.role;
+end;
+$$;
+
+reset role;
+revoke create on schema app from app_definer;
+
+
+-- The default of every tenant column. Reading the setting is cheap enough for a bulk insert; a
+-- forged setting gains nothing, because the policies ask the function.
+create function app.default_org_id() returns uuid
+language sql stable
+return coalesce(nullif(current_setting('app.org_id', true), '')::uuid, app.current_org_id());
+
+alter table app.outbox alter column org_id set default app.default_org_id();
+alter table app.outbox alter column user_id set default app.current_user_id();
+
+-- The first statement of every transaction: sets the context and says what it amounts to.
+-- `known` is false when the token says something that the tables do not say yet.
+create function app.enter(
+    claims text, request_id text,
+    out user_id uuid, out org_id uuid, out role text, out known boolean
+)
+language plpgsql set search_path = ''
+as $$
+declare
+    as_of timestamptz;
+begin
+    perform set_config('request.jwt.claims', claims, true),
+            set_config('app.request_id', request_id, true);
+    select a.user_id, a.org_id, a.role, a.role_as_of into user_id, org_id, role, as_of
+    from app.current_access() a;
+    perform set_config('app.org_id', coalesce(org_id::text, ''), true);
+    known := user_id is not null and (
+        app.claimed_organization() is null
+        or role = app.claims() ->> 'org_role'
+        or as_of >= to_timestamp((app.claims() ->> 'iat')::bigint)
+    );
+end;
+$$;
+
+
+alter table public.users enable row level security;
+alter table public.users force row level security;
+alter table public.organizations enable row level security;
+alter table public.organizations force row level security;
+alter table public.memberships enable row level security;
+alter table public.memberships force row level security;
+alter table app.outbox enable row level security;
+alter table app.outbox force row level security;
+
+grant select on public.users, public.organizations, public.memberships to app_api, app_worker;
+grant insert, select on app.outbox to app_api;
+grant select, insert, update, delete on app.outbox to app_worker;
+grant select, insert, update on public.users, public.organizations, public.memberships
+    to app_definer;
+grant select on app.outbox to app_definer;
+
+create policy own_organization on public.organizations for select to app_api, app_worker
+    using (id = (select app.current_org_id()));
+create policy tenant_select on public.memberships for select to app_api, app_worker
+    using (org_id = (select app.current_org_id()));
+create policy self_and_colleagues on public.users for select to app_api, app_worker
+    using (
+        id = (select app.current_user_id())
+        or id in (
+            select m.user_id from public.memberships m
+            where m.org_id = (select app.current_org_id())
+        )
+    );
+
+create policy tenant_insert on app.outbox for insert to app_api, app_worker
+    with check (org_id = (select app.current_org_id()));
+create policy tenant_select on app.outbox for select to app_api
+    using (org_id = (select app.current_org_id()));
+create policy relay_select on app.outbox for select to app_worker using (true);
+create policy relay_update on app.outbox for update to app_worker using (true) with check (true);
+create policy relay_delete on app.outbox for delete to app_worker using (true);
+
+create policy definer_select on public.users for select to app_definer using (true);
+create policy definer_insert on public.users for insert to app_definer with check (true);
+create policy definer_update on public.users for update to app_definer using (true) with check (true);
+create policy definer_select on public.organizations for select to app_definer using (true);
+create policy definer_insert on public.organizations for insert to app_definer with check (true);
+create policy definer_update on public.organizations for update to app_definer
+    using (true) with check (true);
+create policy definer_select on public.memberships for select to app_definer using (true);
+create policy definer_insert on public.memberships for insert to app_definer with check (true);
+create policy definer_update on public.memberships for update to app_definer
+    using (true) with check (true);
+create policy definer_select on app.outbox for select to app_definer using (true);

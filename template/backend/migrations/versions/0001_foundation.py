@@ -1,0 +1,33 @@
+"""Who is asking, who belongs where, the audit trail, and what carries work between processes."""
+
+from app.migrations import run_file, run_sql, server_version
+
+revision = "0001"
+down_revision = None
+branch_labels = None
+depends_on = None
+
+UUID_V7 = "return pg_catalog.uuidv7()"
+
+# RFC 9562, section 5.7: 48 bits of Unix milliseconds, then the version, then random bits.
+UUID_V7_BEFORE_POSTGRES_18 = """
+return encode(
+    set_bit(set_bit(
+        overlay(uuid_send(gen_random_uuid())
+                placing substring(int8send((extract(epoch from clock_timestamp()) * 1000)::bigint)
+                                  from 3)
+                from 1 for 6),
+        52, 1), 53, 1),
+    'hex')::uuid
+"""
+
+
+def upgrade() -> None:
+    run_file("0001_context.sql")
+    body = UUID_V7 if server_version() >= 180000 else UUID_V7_BEFORE_POSTGRES_18  # noqa: PLR2004
+    run_sql(f"create function app.uuid_v7() returns uuid language sql volatile {body}")
+    run_file("0001_identity.sql")
+    run_file("0001_realtime.sql")
+    run_file("0001_grants.sql")
+    run_file("0001_audit.sql")
+    run_file("0001_rows.sql")
