@@ -1,12 +1,15 @@
 """Connections to Postgres, and the check that the login is one that row level security binds."""
 
 from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 import psycopg
 from sqlalchemy import make_url, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
-from app.settings import Settings
+if TYPE_CHECKING:
+    # The settings know the queue's module, whose jobs know this one.
+    from app.settings import Settings
 
 Session = AsyncConnection
 """A database session: a connection inside a transaction that can see only its tenant."""
@@ -24,7 +27,7 @@ def psycopg_url(url: str) -> str:
     return parsed.set(drivername="postgresql").render_as_string(hide_password=False)
 
 
-def create_engine(settings: Settings, *, application_name: str) -> AsyncEngine:
+def create_engine(settings: "Settings", *, application_name: str) -> AsyncEngine:
     """A pool of connections that works through a transaction pooler.
 
     Nothing is kept in the session: no named prepared statements, no startup options. The driver's
@@ -80,6 +83,15 @@ async def refuse_unsafe_login(engine: AsyncEngine) -> None:
             "Log in as app_api (the API) or app_worker (the worker). `app migrate` creates both; "
             "it sets their passwords from APP_API_PASSWORD and APP_WORKER_PASSWORD."
         )
+
+
+async def driver_of(session: Session) -> psycopg.AsyncConnection[Any]:
+    """The psycopg connection under a session, for what only it can do, such as COPY."""
+    raw = await session.get_raw_connection()
+    driver = raw.driver_connection
+    if not isinstance(driver, psycopg.AsyncConnection):
+        raise TypeError("the application runs over psycopg")
+    return driver
 
 
 def is_connection_lost(error: BaseException) -> bool:

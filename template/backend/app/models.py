@@ -1,11 +1,13 @@
 """Every table of the schema, for Alembic to compare with the database."""
 
+from app.audit.models import AuditEvent
 from app.features.contacts.models import Contact
 from app.features.imports.models import Import, ImportRejection
 from app.features.organizations.models import Membership, Organization, User
 from app.orm import Base
 
 __all__ = [
+    "AuditEvent",
     "Base",
     "Contact",
     "Import",

@@ -14,7 +14,7 @@ from app.choices import provider, queue
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 
-type CommaSeparated = Annotated[list[str], NoDecode]
+CommaSeparated = Annotated[list[str], NoDecode]
 
 
 class Settings(provider.Settings, queue.Settings, BaseSettings):

@@ -1,24 +1,28 @@
 """An endpoint says in its signature who may call it: `access: Annotated[Access, requires(…)]`."""
 
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Annotated, Any
 from uuid import UUID
 
+import structlog
 from fastapi import Depends, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from app.auth.errors import InvalidToken, KeysUnavailable, www_authenticate
 from app.auth.identity import Identity
-from app.auth.permissions import ROLES, Permission, Role
-from app.auth.verifier import InvalidToken, KeysUnavailable
+from app.auth.permissions import Permission, Role, permissions_of, role_named
 from app.database import Session
 from app.logs import bind_actor
 from app.security.problems import Problem
 from app.tenancy.session import Standing, transaction
 
+log = structlog.get_logger()
 _bearer = HTTPBearer(auto_error=False, description="A token of the sign-in provider.")
+_NOT_A_MEMBER = "You are not a member of this organization."
 _RECORD_DENIED = text("select audit.record_event('access.denied', jsonb_build_object('path', :path))")
 
 
@@ -34,8 +38,26 @@ class Principal:
 
 
 @dataclass(frozen=True, slots=True)
+class Caller:
+    """Who is calling, for an endpoint that waits for the network between its transactions."""
+
+    principal: Principal
+    request_id: str
+    engine: AsyncEngine
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[Session]:
+        """A transaction of its own, in which the caller's membership is proven again."""
+        claims = self.principal.identity.claims()
+        async with transaction(self.engine, claims, self.request_id) as (session, standing):
+            if standing.organization_id != self.principal.organization_id:
+                raise Problem(403, "Not allowed", _NOT_A_MEMBER)
+            yield session
+
+
+@dataclass(frozen=True, slots=True)
 class Access:
-    """What an endpoint gets to work with: who is calling, and what they can see."""
+    """Who is calling, and a session that sees what they can see."""
 
     principal: Principal
     session: Session
@@ -47,20 +69,55 @@ async def authenticate(
 ) -> Identity:
     """Verify the bearer token, or refuse with 401 (or 503 while the provider's keys are away)."""
     if credentials is None:
-        raise _unauthorized("Send a token: Authorization: Bearer <token>.")
+        raise _unauthorized("Send a token: Authorization: Bearer <token>.", None)
     try:
         identity: Identity = await request.app.state.verifier.verify(credentials.credentials)
     except InvalidToken as error:
-        raise _unauthorized(error.detail) from error
+        log.info("token.refused", reason=error.reason)
+        raise _unauthorized(error.detail, error) from error
     except KeysUnavailable as error:
         raise Problem(
             503,
             "Sign-in is unavailable",
             "The sign-in provider's keys cannot be fetched now. Try again in a moment.",
-            headers={"Retry-After": "5"},
+            headers={"Retry-After": str(error.retry_after)},
         ) from error
     await request.app.state.principal_limit.check(identity.subject)
     return identity
+
+
+@asynccontextmanager
+async def _prove(
+    request: Request, identity: Identity, permission: Permission | None
+) -> AsyncIterator[Access]:
+    engine: AsyncEngine = request.app.state.engine
+    async with transaction(engine, identity.claims(), request.state.request_id) as (
+        session,
+        standing,
+    ):
+        principal = principal_of(identity, standing)
+        bind_actor(
+            request.scope, user_id=principal.user_id, organization_id=principal.organization_id
+        )
+        refusal = _refusal(principal, permission)
+        if refusal is None:
+            yield Access(principal, session)
+        else:
+            await session.execute(_RECORD_DENIED, {"path": request.url.path})
+    if refusal is not None:
+        raise refusal
+
+
+def _refusal(principal: Principal, permission: Permission | None) -> Problem | None:
+    if permission is None or permission in principal.permissions:
+        return None
+    if principal.organization_id is not None:
+        detail = f'The role "{principal.role}" does not have the permission {permission}.'
+    elif principal.identity.organization is None:
+        detail = "This needs an organization, and the token names none: choose one, then retry."
+    else:
+        detail = _NOT_A_MEMBER
+    return Problem(403, "Not allowed", detail)
 
 
 class _Requires:
@@ -70,30 +127,19 @@ class _Requires:
     async def __call__(
         self, request: Request, identity: Annotated[Identity, Depends(authenticate)]
     ) -> AsyncIterator[Access]:
-        engine: AsyncEngine = request.app.state.engine
-        claims, request_id = identity.claims(), request.state.request_id
-        async with transaction(engine, claims, request_id) as (session, standing):
-            principal = principal_of(identity, standing)
-            bind_actor(
-                request.scope, user_id=principal.user_id, organization_id=principal.organization_id
-            )
-            refusal = self._refusal(principal)
-            if refusal is None:
-                yield Access(principal, session)
-                return
-            await session.execute(_RECORD_DENIED, {"path": request.url.path})
-        raise refusal
+        async with _prove(request, identity, self.permission) as access:
+            yield access
 
-    def _refusal(self, principal: Principal) -> Problem | None:
-        if self.permission is None or self.permission in principal.permissions:
-            return None
-        if principal.organization_id is not None:
-            detail = f'The role "{principal.role}" does not have the permission {self.permission}.'
-        elif principal.identity.organization is None:
-            detail = "This needs an organization, and the token names none: choose one, then retry."
-        else:
-            detail = "You are not a member of this organization."
-        return Problem(403, "Not allowed", detail)
+
+class _CallerWith:
+    def __init__(self, permission: Permission) -> None:
+        self.permission = permission
+
+    async def __call__(
+        self, request: Request, identity: Annotated[Identity, Depends(authenticate)]
+    ) -> Caller:
+        async with _prove(request, identity, self.permission) as access:
+            return Caller(access.principal, request.state.request_id, request.app.state.engine)
 
 
 def requires(permission: Permission) -> Any:
@@ -110,21 +156,25 @@ def signed_in() -> Any:
     return Depends(_Requires(None), scope="function")
 
 
+def caller_with(permission: Permission) -> Any:
+    """Like `requires`, for long transfers: no transaction stays open while the network is slow."""
+    return Depends(_CallerWith(permission), scope="function")
+
+
 def principal_of(identity: Identity, standing: Standing) -> Principal:
     """The principal that a token and the database's answer to it make together."""
     if standing.user_id is None:
         raise RuntimeError("app.sign_in left a verified user unknown")
-    role = next((known for known in ROLES if known == standing.role), None)
+    role = role_named(standing.role) if standing.role else None
     return Principal(
         user_id=standing.user_id,
         organization_id=standing.organization_id,
         role=role,
-        permissions=ROLES[role] if role else frozenset(),
+        permissions=permissions_of(role),
         identity=identity,
     )
 
 
-def _unauthorized(detail: str) -> Problem:
-    return Problem(
-        401, "Not signed in", detail, headers={"WWW-Authenticate": 'Bearer error="invalid_token"'}
-    )
+def _unauthorized(detail: str, refused: InvalidToken | None) -> Problem:
+    headers = {"WWW-Authenticate": www_authenticate(refused)}
+    return Problem(401, "Not signed in", detail, headers=headers)

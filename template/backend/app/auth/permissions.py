@@ -17,15 +17,13 @@ Permission: TypeAlias = Literal[
     "audit:read",
 ]
 
-ROLES: tuple[Role, ...] = get_args(Role)
-
 _VIEWER: frozenset[Permission] = frozenset(
     {"organization:read", "contacts:read", "imports:read", "realtime:connect"}
 )
 _MEMBER: frozenset[Permission] = _VIEWER | {"contacts:write", "imports:write", "members:read"}
 _ADMIN: frozenset[Permission] = _MEMBER | {"members:write", "audit:read"}
 
-PERMISSIONS: Mapping[Role, frozenset[Permission]] = {
+ROLES: Mapping[Role, frozenset[Permission]] = {
     "owner": frozenset(get_args(Permission)),
     "admin": _ADMIN,
     "member": _MEMBER,
@@ -39,8 +37,3 @@ def role_named(name: str) -> Role:
         if role == name:
             return role
     return "viewer"
-
-
-def permissions_of(role: Role | None) -> frozenset[Permission]:
-    """What a role may do. Without an organization there is no role, and nothing to be allowed."""
-    return frozenset() if role is None else PERMISSIONS[role]

@@ -5,8 +5,9 @@ from typing import TypeAlias
 
 from joserfc import jws
 from joserfc.errors import JoseError
+from joserfc.jwa import JWSAlgModel
 from joserfc.jwk import ECKey, OKPKey, RSAKey
-from joserfc.jws import CompactSignature, JWSAlgModel, JWSRegistry
+from joserfc.jws import CompactSignature, JWSRegistry
 from joserfc.util import base64_to_int
 
 PublicKey: TypeAlias = RSAKey | ECKey | OKPKey
@@ -39,13 +40,15 @@ class SigningKey:
     Attributes:
         kid: the id by which tokens name it.
         algorithm: the algorithm that its JWK states, or implies by the key's type.
+        thumbprint: a digest of the key material (RFC 7638).
     """
 
-    __slots__ = ("_key", "_registry", "algorithm", "kid")
+    __slots__ = ("_key", "_registry", "algorithm", "kid", "thumbprint")
 
     def __init__(self, kid: str, algorithm: str, key: PublicKey) -> None:
         self.kid = kid
         self.algorithm = algorithm
+        self.thumbprint = key.thumbprint()
         self._key = key
         self._registry = _REGISTRIES[algorithm]
 
@@ -54,7 +57,7 @@ class SigningKey:
         return (
             self.kid == other.kid
             and self.algorithm == other.algorithm
-            and self._key.thumbprint() == other._key.thumbprint()
+            and self.thumbprint == other.thumbprint
         )
 
     def has_signed(self, token: CompactSignature) -> bool:

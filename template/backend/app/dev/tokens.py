@@ -50,9 +50,7 @@ def mint(  # noqa: PLR0913 - each is a fact of the token
     return (key or load_or_create(DEV_DIR)).sign(provider.header(now), claims)
 
 
-def token(
-    user: str = "u1", org: str | None = "acme", role: str = "admin", ttl: int = 3600
-) -> None:
+def token(user: str = "u1", org: str | None = "acme", role: str = "admin", ttl: int = 3600) -> None:
     """Print a development token, and nothing else. `--org ""` has no active organization."""
     try:
         sys.stdout.write(mint(user, org, role, ttl) + "\n")

@@ -12,7 +12,7 @@ from psycopg import sql
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from app.database import Session
+from app.database import Session, driver_of
 
 # BEGIN travels with the context: a transaction of a tenant costs one round trip more than none.
 _ENTER = sql.SQL("BEGIN; SELECT user_id, org_id, role, known FROM app.enter({}, {})")
@@ -51,7 +51,7 @@ async def transaction(
         try:
             standing = await _open(session, *opening)
         except psycopg.OperationalError:
-            if not (await _driver(session)).closed:
+            if not (await driver_of(session)).closed:
                 raise
             # The server was restarted while this connection lay in the pool, and so it was for the
             # others there. Nothing has run yet, so a fresh connection may take over.
@@ -69,11 +69,11 @@ async def transaction(
 
 async def _commit(session: AsyncConnection) -> None:
     # SQLAlchemy did not send the BEGIN, so the COMMIT is not its to skip.
-    await (await _driver(session)).commit()
+    await (await driver_of(session)).commit()
 
 
 async def _open(session: AsyncConnection, claims: str, request_id: str) -> Standing:
-    driver = await _driver(session)
+    driver = await driver_of(session)
     query = _ENTER.format(claims, request_id).as_bytes(driver)
     cursor = await driver.execute(query, prepare=False)
     cursor.nextset()
@@ -81,11 +81,3 @@ async def _open(session: AsyncConnection, claims: str, request_id: str) -> Stand
     if row is None:
         raise RuntimeError("app.enter returned nothing: run `app migrate`")
     return Standing(*row)
-
-
-async def _driver(session: AsyncConnection) -> psycopg.AsyncConnection[Any]:
-    raw = await session.get_raw_connection()
-    driver = raw.driver_connection
-    if not isinstance(driver, psycopg.AsyncConnection):
-        raise TypeError("the application runs over psycopg")
-    return driver

@@ -2,9 +2,10 @@
 -- that nobody can log in as, so no login can alter it.
 
 create schema audit authorization app_audit;
-comment on schema audit is 'What changed, when, by whom. Append-only.';
 
 set role app_audit;
+
+comment on schema audit is 'What changed, when, by whom. Append-only.';
 
 create table audit.events (
     id uuid not null default app.uuid_v7(),

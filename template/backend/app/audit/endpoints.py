@@ -1,0 +1,37 @@
+from datetime import datetime
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Query
+
+from app.audit import service
+from app.audit.schemas import AuditPage
+from app.auth.dependencies import Access, requires
+from app.json_sql import JSONText
+
+router = APIRouter(prefix="/audit-events", tags=["audit"])
+
+Word = Annotated[str | None, Query(max_length=255, pattern=r"^[^\x00]*$")]
+
+
+@router.get("", response_model=AuditPage)
+async def list_audit_events(
+    access: Annotated[Access, requires("audit:read")],
+    limit: Annotated[int, Query(ge=1, le=200)] = 100,
+    cursor: UUID | None = None,
+    actor: Word = None,
+    action: Word = None,
+    table: Word = None,
+    since: datetime | None = None,
+) -> JSONText:
+    """What changed in the organization, when, by whom; newest first."""
+    page = await service.list_events(
+        access.session,
+        limit=limit,
+        cursor=cursor,
+        actor=actor,
+        action=action,
+        table=table,
+        since=since,
+    )
+    return JSONText(page)

@@ -1,0 +1,242 @@
+"""A CSV file of contacts: is it one, and what does each of its rows say."""
+
+import codecs
+import csv
+import io
+import re
+from collections import deque
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import IO
+
+from app.features.contacts.rules import normalize_email, refuse_control_characters
+
+HEADER = ["name", "email", "company", "amount"]
+LONGEST_FIELD = 10_000
+"""Characters. A quote that is never closed ends here and not at the end of the file."""
+
+_READ_BYTES = 1024 * 1024
+_AMOUNT = re.compile(r"[+-]?[0-9]{1,12}(\.[0-9]{1,2})?")
+_OTHER_DELIMITERS = {";": "semicolons", "\t": "tabs", "|": "vertical bars"}
+_BYTE_ORDER_MARKS = {
+    codecs.BOM_UTF32_LE: "UTF-32",
+    codecs.BOM_UTF32_BE: "UTF-32",
+    codecs.BOM_UTF16_LE: "UTF-16",
+    codecs.BOM_UTF16_BE: "UTF-16",
+}
+
+csv.field_size_limit(LONGEST_FIELD)
+
+
+class BadFile(ValueError):  # noqa: N818  # reads as what it is where it is raised
+    """The file as a whole cannot be imported; the message says why and what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rejection:
+    """A row that cannot become a contact."""
+
+    column: str | None
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A row of the file: its number among the rows, the line it begins in, its fields as read."""
+
+    number: int
+    line: int
+    fields: list[str]
+    contact: tuple[str, str, str, str] | None
+    rejection: Rejection | None
+
+
+def check_file(file: IO[bytes], on_read: Callable[[bytes], object]) -> None:
+    """Read a whole file once, without keeping it, and refuse what is not a CSV of contacts.
+
+    Args:
+        file: Read from where it stands to its end.
+        on_read: Is given every block of bytes, for example to hash them.
+
+    Raises:
+        BadFile: it is empty, not UTF-8, has another header or delimiter, or no row.
+    """
+    block = file.read(_READ_BYTES)
+    on_read(block)
+    if not block.strip():
+        raise BadFile("The file is empty.")
+    _refuse_utf_16(block)
+    _check_header(block)
+    decoder = codecs.getincrementaldecoder("utf-8")()
+    lines = 1
+    while block:
+        _decode(decoder, block, lines)
+        lines += block.count(b"\n")
+        block = file.read(_READ_BYTES)
+        on_read(block)
+    _decode(decoder, b"", lines, final=True)
+
+
+def _refuse_utf_16(block: bytes) -> None:
+    encoding = next(
+        (name for mark, name in _BYTE_ORDER_MARKS.items() if block.startswith(mark)), None
+    )
+    sample = block[:1000]
+    if encoding is None and sample.count(0) > len(sample) // 4:
+        encoding = "UTF-16"
+    if encoding:
+        raise BadFile(f'The file is {encoding}, not UTF-8. Save it as "CSV UTF-8" and try again.')
+
+
+def _decode(
+    decoder: codecs.IncrementalDecoder, block: bytes, line: int, *, final: bool = False
+) -> None:
+    try:
+        decoder.decode(block, final)
+    except UnicodeDecodeError as error:
+        # The decoder may have carried a few bytes over from the block before; none is a newline.
+        line += error.object[: error.start].count(b"\n")
+        raise BadFile(
+            f"Line {line} is not UTF-8 (byte 0x{error.object[error.start]:02X}). The file may be "
+            'Windows-1252 or Latin-1. Save it as "CSV UTF-8" and try again.'
+        ) from error
+
+
+def _check_header(block: bytes) -> None:
+    text = block.decode("utf-8-sig", errors="replace")
+    rows = csv.reader(io.StringIO(text, newline=""))
+    try:
+        header = [field.strip().lower() for field in next(rows)]
+    except (csv.Error, StopIteration):
+        header = []
+    if header == HEADER:
+        _refuse_no_rows(text, block)
+        return
+    expected = ",".join(HEADER)
+    first_line = text.lstrip().splitlines()[0] if text.strip() else ""
+    for delimiter, name in _OTHER_DELIMITERS.items():
+        if [field.strip(' "').lower() for field in first_line.split(delimiter)] == HEADER:
+            raise BadFile(
+                f"The columns are separated by {name}. Separate them by commas: {expected}"
+            )
+    shown = first_line if len(first_line) <= 100 else f"{first_line[:100]}…"  # noqa: PLR2004
+    if "@" in first_line:
+        raise BadFile(f'The file has no header. Its first line must be "{expected}", not: {shown}')
+    raise BadFile(f'The header must be "{expected}", not: {shown}')
+
+
+def _refuse_no_rows(text: str, block: bytes) -> None:
+    _, _, rest = text.replace("\r", "\n").partition("\n")
+    if len(block) < _READ_BYTES and not rest.strip():
+        raise BadFile("The file has a header and no rows.")
+
+
+def read_rows(file: IO[bytes], *, after: int = 0) -> Iterator[Row]:
+    """The rows behind the header that are not blank, each with its contact or its rejection.
+
+    Args:
+        file: A file that `check_file` has accepted, from its beginning.
+        after: Rows to skip, because an earlier run has dealt with them.
+    """
+    lines = _Lines(io.TextIOWrapper(file, encoding="utf-8-sig", newline=""))
+    reader = csv.reader(lines, strict=True)
+    next(reader)
+    number = 0
+    while True:
+        lines.begin_row()
+        try:
+            fields = next(reader)
+        except StopIteration:
+            return
+        except csv.Error as error:
+            fields = [lines.retreat()]
+            rejection = Rejection(None, f"the quotes do not match: {error}")
+        else:
+            if not fields:
+                continue
+            rejection = None
+        number += 1
+        if number > after:
+            yield _row(number, lines.row_line, fields, rejection)
+
+
+class _Lines:
+    """Lines for csv.reader that remembers the lines of the current row.
+
+    A quote that is never closed swallows the lines behind it; `retreat` gives them back, so that
+    one bad row costs one row.
+    """
+
+    def __init__(self, text: IO[str]) -> None:
+        self._text = text
+        self._again: deque[str] = deque()
+        self._row: list[str] = []
+        self._line = 0
+        self.row_line = 0
+
+    def begin_row(self) -> None:
+        self._row.clear()
+        self.row_line = self._line + 1
+
+    def retreat(self) -> str:
+        first, *rest = self._row or [""]
+        self._again.extendleft(reversed(rest))
+        self._line -= len(rest)
+        return first.rstrip("\r\n")
+
+    def __iter__(self) -> Iterator[str]:
+        return self
+
+    def __next__(self) -> str:
+        line = self._again.popleft() if self._again else next(self._text)
+        self._line += 1
+        self._row.append(line)
+        return line
+
+
+def _row(number: int, line: int, fields: list[str], rejection: Rejection | None) -> Row:
+    if rejection is None and len(fields) != len(HEADER):
+        rejection = Rejection(None, f"has {len(fields)} columns, not {len(HEADER)}")
+    if rejection is not None:
+        return Row(number, line, fields, None, rejection)
+    name, email, company, amount = (field.strip() for field in fields)
+    problem = (
+        _text_problem("name", name, required=True)
+        or _email_problem(email)
+        or _text_problem("company", company, required=False)
+        or _amount_problem(amount)
+    )
+    contact = None if problem else (name, email.lower(), company, amount)
+    return Row(number, line, fields, contact, problem)
+
+
+def _text_problem(column: str, value: str, *, required: bool) -> Rejection | None:
+    if required and not value:
+        return Rejection(column, "is missing")
+    if len(value) > 200:  # noqa: PLR2004
+        return Rejection(column, f"has {len(value)} characters, at most 200 fit")
+    if value.isprintable():
+        return None
+    try:
+        refuse_control_characters(value)
+    except ValueError as error:
+        return Rejection(column, str(error))
+    return None
+
+
+def _email_problem(value: str) -> Rejection | None:
+    if not value:
+        return Rejection("email", "is missing")
+    try:
+        normalize_email(value)
+    except ValueError as error:
+        return Rejection("email", str(error))
+    return None
+
+
+def _amount_problem(value: str) -> Rejection | None:
+    if not value:
+        return Rejection("amount", "is missing")
+    if not _AMOUNT.fullmatch(value):
+        return Rejection("amount", "is not a number like 1234.50, with at most two decimals")
+    return None

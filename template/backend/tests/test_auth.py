@@ -1,0 +1,1031 @@
+"""Tokens against a real issuer on loopback: what is let in, what is refused, and why.
+
+The verifier's own clocks are passed in, so nothing here waits for time to go by.
+"""
+
+import asyncio
+import base64
+import hashlib
+import hmac
+import json
+import os
+import socket
+import stat
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator, Callable
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from joserfc import jws
+from joserfc.jwk import ECKey, OctKey, OKPKey, RSAKey
+from pydantic import ValidationError
+from pydantic_settings import BaseSettings
+
+from app.auth import jwks, verifier
+from app.auth.clerk import Settings
+from app.auth.permissions import ROLES, role_named
+from app.auth.verifier import InvalidToken, KeysUnavailable, TokenVerifier, www_authenticate
+from app.dev import issuer, tokens
+from app.dev.processes import DevelopmentError
+
+PARTY = "https://app.example.com"
+BACKEND = Path(__file__).resolve().parents[1]
+
+Key = RSAKey | ECKey | OKPKey | OctKey
+
+RSA = RSAKey.generate_key(2048, {"kid": "ins_rsa", "use": "sig", "alg": "RS256"})
+OTHER_RSA = RSAKey.generate_key(2048, {"kid": "ins_other", "use": "sig", "alg": "RS256"})
+EC = ECKey.generate_key("P-256", {"kid": "ins_ec", "use": "sig", "alg": "ES256"})
+ED = OKPKey.generate_key("Ed25519", {"kid": "ins_ed", "use": "sig", "alg": "EdDSA"})
+
+
+class Clock:
+    """Seconds that pass when a test says so."""
+
+    def __init__(self) -> None:
+        self.seconds = 1000.0
+
+    def __call__(self) -> float:
+        return self.seconds
+
+
+class Issuer:
+    """An HTTP server on loopback that publishes keys, and can be slow, broken or gone."""
+
+    def __init__(self) -> None:
+        self.keys: list[Key] = [RSA, EC]
+        self.fetches = 0
+        self.answer: bytes | None = None
+        self.status = "200 OK"
+        self.unblocked = asyncio.Event()
+        self.unblocked.set()
+        self._server: asyncio.Server | None = None
+        self.port = 0
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    async def start(self) -> None:
+        self._server = await asyncio.start_server(self._serve, "127.0.0.1", self.port)
+        self.port = self._server.sockets[0].getsockname()[1]
+
+    async def stop(self) -> None:
+        assert self._server is not None
+        self._server.close()
+        await self._server.wait_closed()
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            request = await reader.readuntil(b"\r\n\r\n")
+            assert request.startswith(b"GET /.well-known/jwks.json ")
+            self.fetches += 1
+            await self.unblocked.wait()
+            body = self.answer
+            if body is None:
+                published = [key.as_dict(private=isinstance(key, OctKey)) for key in self.keys]
+                body = json.dumps({"keys": published}).encode()
+            writer.write(
+                f"HTTP/1.1 {self.status}\r\nContent-Length: {len(body)}\r\n"
+                "Connection: close\r\n\r\n".encode()
+            )
+            writer.write(body)
+            await writer.drain()
+        except (ConnectionError, asyncio.IncompleteReadError):
+            pass
+        finally:
+            writer.close()
+
+
+@pytest.fixture
+async def provider() -> AsyncIterator[Issuer]:
+    provider = Issuer()
+    await provider.start()
+    yield provider
+    provider.unblocked.set()
+    await provider.stop()
+
+
+@pytest.fixture
+async def http() -> AsyncIterator[httpx.AsyncClient]:
+    async with httpx.AsyncClient(trust_env=False) as http:
+        yield http
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def settings(provider: Issuer) -> Settings:
+    return Settings(auth_issuer=provider.url, auth_authorized_parties=[PARTY])
+
+
+@pytest.fixture
+async def verify(
+    settings: Settings, http: httpx.AsyncClient, clock: Clock
+) -> AsyncIterator[TokenVerifier]:
+    verify = TokenVerifier(settings, http, monotonic=clock)
+    yield verify
+    await verify.aclose()
+
+
+def claims_of(provider: Issuer, **overrides: object) -> dict[str, Any]:
+    now = int(time.time())
+    claims: dict[str, Any] = {
+        "azp": PARTY,
+        "exp": now + 60,
+        "fea": "o:contacts",
+        "fva": [0, -1],
+        "iat": now,
+        "iss": provider.url,
+        "jti": "0123456789abcdef0123",
+        "nbf": now - 10,
+        "o": {"id": "org_acme", "slg": "acme", "rol": "admin", "per": "read", "fpm": "1"},
+        "pla": "o:free",
+        "sid": "sess_1",
+        "sts": "active",
+        "sub": "user_u1",
+        "v": 2,
+    }
+    claims.update(overrides)
+    return {name: value for name, value in claims.items() if value is not None}
+
+
+def sign(claims: object, key: Key = RSA, alg: str = "RS256", **header: object) -> str:
+    """Sign whatever is asked for; None leaves a header parameter out."""
+    given = {"alg": alg, "kid": key.kid, "typ": "JWT", "oiat": 1, **header}
+    return _compact({k: v for k, v in given.items() if v is not None}, claims, key)
+
+
+def _compact(header: dict[str, Any], claims: object, key: Key) -> str:
+    payload = claims if isinstance(claims, bytes) else json.dumps(claims).encode()
+    signed = f"{_segment(json.dumps(header).encode())}.{_segment(payload)}"
+    algorithm = jws.JWSRegistry.algorithms["Ed25519" if header["alg"] == "EdDSA" else header["alg"]]
+    return f"{signed}.{_segment(algorithm.sign(signed.encode(), key))}"
+
+
+def _segment(value: bytes) -> str:
+    return base64.urlsafe_b64encode(value).rstrip(b"=").decode()
+
+
+async def refusal(verify: TokenVerifier, token: str) -> str:
+    with pytest.raises(InvalidToken) as caught:
+        await verify.verify(token)
+    return caught.value.reason
+
+
+# What is let in
+
+
+async def test_a_session_token_becomes_an_identity(verify: TokenVerifier, provider: Issuer) -> None:
+    claims = claims_of(provider, email="ada@example.com", name="Ada")
+    identity = await verify.verify(sign(claims))
+
+    assert identity.subject == "user_u1"
+    assert identity.session == "sess_1"
+    assert identity.claims() == {
+        "sub": "user_u1",
+        "org_id": "org_acme",
+        "org_slug": "acme",
+        "org_role": "admin",
+        "email": "ada@example.com",
+        "name": "Ada",
+        "iat": claims["iat"],
+        "exp": claims["exp"],
+    }
+
+
+async def test_without_an_active_organization_there_is_no_role(
+    verify: TokenVerifier, provider: Issuer
+) -> None:
+    identity = await verify.verify(sign(claims_of(provider, o=None)))
+
+    assert (identity.organization, identity.role) == (None, None)
+    assert identity.claims().keys() == {"sub", "iat", "exp"}
+
+
+@pytest.mark.parametrize(
+    ("rol", "role"),
+    [
+        ("admin", "admin"),
+        ("org:admin", "admin"),
+        ("owner", "owner"),
+        ("member", "member"),
+        ("viewer", "viewer"),
+        ("billing_manager", "viewer"),
+        ("Admin", "viewer"),
+        ("", "viewer"),
+    ],
+)
+async def test_roles(verify: TokenVerifier, provider: Issuer, rol: str, role: str) -> None:
+    organization = {"id": "org_acme", "rol": rol}
+    identity = await verify.verify(sign(claims_of(provider, o=organization)))
+
+    assert identity.role == role == role_named(rol.removeprefix("org:"))
+    assert identity.organization_slug is None
+
+
+def test_each_role_may_do_what_the_lesser_one_may() -> None:
+    assert ROLES["viewer"] < ROLES["member"] < ROLES["admin"] <= ROLES["owner"]
+    assert not any(permission.endswith(":write") for permission in ROLES["viewer"])
+    assert "audit:read" not in ROLES["member"]
+
+
+@pytest.mark.parametrize(
+    ("key", "alg"), [(RSA, "RS256"), (EC, "ES256"), (ED, "EdDSA"), (ED, "Ed25519")]
+)
+async def test_the_accepted_kinds_of_key(
+    verify: TokenVerifier, provider: Issuer, key: Key, alg: str
+) -> None:
+    provider.keys = [key]
+    token = _compact({"alg": alg, "kid": key.kid, "typ": "JWT"}, claims_of(provider), key)
+
+    assert (await verify.verify(token)).subject == "user_u1"
+
+
+async def test_a_key_that_states_no_algorithm_has_its_types_usual_one(
+    verify: TokenVerifier, provider: Issuer
+) -> None:
+    key = RSAKey.generate_key(2048, {"kid": "ins_bare"})
+    provider.keys = [key]
+
+    await verify.verify(sign(claims_of(provider), key))
+    assert "not allowed" in await refusal(verify, sign(claims_of(provider), key, "PS256"))
+
+
+# Times
+
+
+@pytest.mark.parametrize(
+    ("claim", "seconds", "reason"),
+    [
+        ("exp", -6, "expired"),
+        ("nbf", +7, "not valid for another"),
+        ("iat", +7, "in the future"),
+    ],
+)
+async def test_outside_its_time_a_token_is_refused(
+    verify: TokenVerifier, provider: Issuer, claim: str, seconds: int, reason: str
+) -> None:
+    claims = claims_of(provider, **{claim: int(time.time()) + seconds})
+    assert reason in await refusal(verify, sign(claims))
+
+
+@pytest.mark.parametrize(("claim", "seconds"), [("exp", -2), ("nbf", +4), ("iat", +4)])
+async def test_the_providers_clock_may_be_a_little_off(
+    verify: TokenVerifier, provider: Issuer, claim: str, seconds: int
+) -> None:
+    await verify.verify(sign(claims_of(provider, **{claim: int(time.time()) + seconds})))
+
+
+@pytest.mark.parametrize("claim", ["exp", "iat", "nbf"])
+@pytest.mark.parametrize("value", ["soon", 1.5, True, 10**400, [1], {}])
+async def test_times_are_whole_seconds(
+    verify: TokenVerifier, provider: Issuer, claim: str, value: object
+) -> None:
+    assert f"claim {claim}" in await refusal(verify, sign(claims_of(provider, **{claim: value})))
+
+
+async def test_only_an_expired_token_is_told_so(verify: TokenVerifier, provider: Issuer) -> None:
+    for overrides, detail in [
+        ({"exp": int(time.time()) - 60}, "The access token has expired."),
+        ({"azp": "https://evil.example"}, "The access token is not valid."),
+    ]:
+        with pytest.raises(InvalidToken) as caught:
+            await verify.verify(sign(claims_of(provider, **overrides)))
+        assert caught.value.detail == detail
+        assert www_authenticate(caught.value) == (
+            f'Bearer realm="api", error="invalid_token", error_description="{detail}"'
+        )
+    assert www_authenticate() == 'Bearer realm="api"'
+
+
+async def test_a_remembered_verdict_ends_with_its_token(
+    settings: Settings, http: httpx.AsyncClient, provider: Issuer
+) -> None:
+    now = Clock()
+    now.seconds = time.time()
+    verify = TokenVerifier(settings, http, now=now)
+    token = sign(claims_of(provider))
+    await verify.verify(token)
+
+    now.seconds += 60 + settings.auth_clock_skew
+    assert "expired" in await refusal(verify, token)
+
+
+# Clerk's own rules
+
+
+@pytest.mark.parametrize(
+    ("overrides", "reason"),
+    [
+        ({"iss": "https://clerk.evil.example"}, "issued by"),
+        ({"iss": None}, "`iss`"),
+        ({"azp": "https://evil.example"}, "no authorized party"),
+        ({"azp": f"{PARTY}.evil.example"}, "no authorized party"),
+        ({"azp": ""}, "no authorized party"),
+        ({"azp": None}, "`azp`"),
+        ({"azp": [PARTY]}, "$.azp"),
+        ({"sts": "pending"}, "pending"),
+        ({"sts": "ended"}, "$.sts"),
+        ({"sts": None}, "`sts`"),
+        ({"v": None}, "version None"),
+        ({"v": 1, "org_id": "org_acme", "o": None}, "version 1"),
+        ({"v": "2"}, "version '2'"),
+        ({"sid": None}, "`sid`"),
+        ({"sub": "mch_2vYVtestTESTtestTESTtestTESTtest"}, "$.sub"),
+        ({"sub": "client_2vYVtest"}, "$.sub"),
+        ({"sub": "user_"}, "$.sub"),
+        ({"sub": "user_a\n"}, "$.sub"),
+        ({"sub": "user_a'; drop table users"}, "$.sub"),
+        ({"sub": None}, "`sub`"),
+        ({"o": "org_acme"}, "$.o"),
+        ({"o": {"rol": "admin"}}, "`id`"),
+        ({"o": {"id": "acme", "rol": "admin"}}, "$.o.id"),
+        ({"o": {"id": "org_acme"}}, "`rol`"),
+        ({"o": {"id": "org_acme", "rol": ["admin"]}}, "$.o.rol"),
+        ({"act": {"sub": "user_support"}}, "impersonated"),
+        ({"email": "a" * 400}, "$.email"),
+    ],
+)
+async def test_claims_that_clerk_does_not_put_into_a_users_session_token(
+    verify: TokenVerifier, provider: Issuer, overrides: dict[str, object], reason: str
+) -> None:
+    assert reason in await refusal(verify, sign(claims_of(provider, **overrides)))
+
+
+@pytest.mark.parametrize("typ", ["at+jwt", "application/at+jwt", "jwt", "", None, 1])
+async def test_only_the_type_of_a_session_token_is_accepted(
+    verify: TokenVerifier, provider: Issuer, typ: object
+) -> None:
+    assert "typ" in await refusal(verify, sign(claims_of(provider), typ=typ))
+
+
+async def test_an_m2m_token_of_the_same_instance_is_refused(
+    verify: TokenVerifier, provider: Issuer
+) -> None:
+    now = int(time.time())
+    claims = {
+        "iss": provider.url,
+        "sub": "mch_2vYVtestTESTtest",
+        "aud": ["mch_1"],
+        "iat": now,
+        "exp": now + 60,
+        "jti": "mt_2xKa",
+        "scopes": "mch_1",
+    }
+    await refusal(verify, sign(claims))
+
+
+# Signatures
+
+
+async def test_without_a_signature_a_token_is_refused(
+    verify: TokenVerifier, provider: Issuer
+) -> None:
+    payload = _segment(json.dumps(claims_of(provider)).encode())
+    for alg in ("none", "None", "NONE"):
+        header = _segment(json.dumps({"alg": alg, "kid": RSA.kid, "typ": "JWT"}).encode())
+        assert "signs" in await refusal(verify, f"{header}.{payload}.")
+
+
+@pytest.mark.parametrize("alg", ["HS256", "HS384", "HS512"])
+async def test_the_public_key_is_no_shared_secret(
+    verify: TokenVerifier, provider: Issuer, alg: str
+) -> None:
+    secrets = [
+        RSA.as_pem(private=False),
+        RSA.as_pem(private=False).strip(),
+        RSA.as_der(private=False),
+        json.dumps(RSA.as_dict(private=False)).encode(),
+        json.dumps(RSA.as_dict(private=False), separators=(",", ":")).encode(),
+        str(RSA.as_dict()["n"]).encode(),
+        b"",
+    ]
+    header = _segment(json.dumps({"alg": alg, "kid": RSA.kid, "typ": "JWT"}).encode())
+    signed = f"{header}.{_segment(json.dumps(claims_of(provider)).encode())}"
+    for secret in secrets:
+        digest = getattr(hashlib, f"sha{alg[2:]}")
+        signature = hmac.new(secret, signed.encode(), digest).digest()
+        assert "not allowed" in await refusal(verify, f"{signed}.{_segment(signature)}")
+
+
+async def test_a_symmetric_key_in_the_set_is_not_used(
+    verify: TokenVerifier, provider: Issuer
+) -> None:
+    shared = OctKey.generate_key(256, {"kid": "ins_oct", "alg": "HS256", "use": "sig"})
+    provider.keys = [RSA, shared]
+    assert "unknown key" in await refusal(verify, sign(claims_of(provider), shared, "HS256"))
+
+
+async def test_the_key_decides_the_algorithm_not_the_header(
+    verify: TokenVerifier, provider: Issuer
+) -> None:
+    claims = claims_of(provider)
+    # Signed by the RSA key, in the name of the EC key, with either algorithm in the header.
+    assert "not allowed" in await refusal(verify, sign(claims, RSA, kid=EC.kid))
+    forged = _compact({"alg": "RS256", "kid": EC.kid, "typ": "JWT"}, claims, RSA)
+    header = _segment(json.dumps({"alg": "ES256", "kid": EC.kid, "typ": "JWT"}).encode())
+    _, payload, signature = forged.split(".")
+    assert "signature" in await refusal(verify, f"{header}.{payload}.{signature}")
+    # The right key, another of its type's algorithms.
+    assert "not allowed" in await refusal(verify, sign(claims, RSA, "PS256"))
+    assert "not allowed" in await refusal(verify, sign(claims, RSA, "RS512"))
+
+
+async def test_another_key_of_the_set_cannot_sign_in_this_ones_name(
+    verify: TokenVerifier, provider: Issuer
+) -> None:
+    provider.keys = [RSA, OTHER_RSA]
+    assert "signature" in await refusal(verify, sign(claims_of(provider), OTHER_RSA, kid=RSA.kid))
+
+
+async def test_changed_claims_do_not_fit_the_signature(
+    verify: TokenVerifier, provider: Issuer
+) -> None:
+    header, _, signature = sign(claims_of(provider)).split(".")
+    payload = _segment(json.dumps(claims_of(provider, sub="user_root")).encode())
+    assert "signature" in await refusal(verify, f"{header}.{payload}.{signature}")
+    assert "signature" in await refusal(verify, f"{header}.{payload}.")
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        {"jwk": OTHER_RSA.as_dict(private=False)},
+        {"jku": "https://evil.example/jwks.json"},
+        {"x5u": "https://evil.example/cert.pem"},
+        {"x5c": ["MIIB"]},
+        {"crit": ["exp"]},
+        {"crit": ["urn:example:unknown"], "urn:example:unknown": 1},
+        {"crit": []},
+        {"crit": ["b64"], "b64": False},
+        {"b64": True},
+    ],
+    ids="+".join,
+)
+async def test_headers_that_bring_a_key_or_an_extension(
+    verify: TokenVerifier, provider: Issuer, header: dict[str, object]
+) -> None:
+    # By a key of the issuer's, so that nothing but the header is wrong.
+    await refusal(verify, sign(claims_of(provider), EC, "ES256", **header))
+    if "jwk" in header:
+        await refusal(verify, sign(claims_of(provider), OTHER_RSA, **header))
+    assert provider.fetches == 0
+
+
+@pytest.mark.parametrize("kid", [None, "", 1, ["ins_rsa"], {"a": 1}, "k" * 300])
+async def test_a_token_must_name_its_key(
+    verify: TokenVerifier, provider: Issuer, kid: object
+) -> None:
+    assert "names no key" in await refusal(verify, sign(claims_of(provider), kid=kid))
+    assert provider.fetches == 0
+
+
+# Malformed
+
+
+async def test_oversized_tokens_are_refused_unread(verify: TokenVerifier, provider: Issuer) -> None:
+    token = sign(claims_of(provider, fea="x" * verifier.MAX_TOKEN_LENGTH))
+    assert "longer than" in await refusal(verify, token)
+    assert provider.fetches == 0
+
+
+@pytest.mark.parametrize(
+    "token",
+    [
+        "",
+        ".",
+        "..",
+        "...",
+        "a.b.c",
+        "a.b.c.d",
+        "....",
+        "null",
+        "Bearer x",
+        "ak_0123456789",
+        "🔑.🔑.🔑",
+        "\x00.\x00.\x00",
+        "eyJhbGciOiJSUzI1NiJ9",
+        "eyJhbGciOiJSUzI1NiJ9.e30",
+        "eyJhbGciOiJSUzI1NiJ9.e30.",
+        "eyJhbGciOiJSUzI1NiJ9.e30.AA==",
+        _segment(b'[]') + ".e30.AA",
+        _segment(b'5') + ".e30.AA",
+        _segment(b'null') + ".e30.AA",
+        _segment(b'"alg b64"') + ".e30.AA",
+        _segment(b'["alg","b64"]') + ".e30.AA",
+        _segment(b'["alg"]') + ".e30.AA",
+        _segment(b'{"alg":null,"kid":"ins_rsa"}') + ".e30.AA",
+        _segment(b'{"alg":["RS256"],"kid":"ins_rsa"}') + ".e30.AA",
+        _segment(b'{"alg":"RS256","kid":"ins_rsa","typ":1}') + ".e30.AA",
+        _segment(b'{"alg":"RS256","kid":"ins_rsa"}') + ".!!.AA",
+        _segment(b'{"alg":"RS256","kid":"ins_rsa"}') + "..AA",
+        _segment(b'\xff\xfe') + ".e30.AA",
+        _segment(b'[' * 300) + ".e30.AA",
+        _segment(b'{' * 6000) + ".e30.AA",
+        _segment(b'{"alg":1e999}') + ".e30.AA",
+    ],
+)
+async def test_what_is_no_token_is_refused_and_breaks_nothing(
+    verify: TokenVerifier, token: str
+) -> None:
+    assert await refusal(verify, token)
+
+
+@pytest.mark.parametrize(
+    "payload", [b"", b"[]", b"null", b"{", b"\xff", b"[" * 5000, b'{"exp":1}', b'{"a":' * 900]
+)
+async def test_signed_nonsense_is_refused(verify: TokenVerifier, payload: bytes) -> None:
+    assert await refusal(verify, sign(payload))
+
+
+# Keys come and go
+
+
+async def test_a_new_key_works_at_once(
+    verify: TokenVerifier, provider: Issuer, clock: Clock
+) -> None:
+    await verify.verify(sign(claims_of(provider)))
+    provider.keys = [RSA, OTHER_RSA]
+    clock.seconds += jwks.COOLDOWN
+
+    await verify.verify(sign(claims_of(provider), OTHER_RSA))
+    await verify.verify(sign(claims_of(provider)))
+    assert provider.fetches == 2
+
+
+async def test_a_withdrawn_key_takes_its_remembered_verdicts_along(
+    verify: TokenVerifier, provider: Issuer, clock: Clock
+) -> None:
+    withdrawn = sign(claims_of(provider), RSA)
+    kept = sign(claims_of(provider), EC, "ES256")
+    await verify.verify(withdrawn)
+    await verify.verify(kept)
+    provider.keys = [EC]
+    await verify.verify(withdrawn)  # nobody has looked again yet
+
+    clock.seconds += jwks.TTL
+    assert "unknown key" in await refusal(verify, withdrawn)
+    await verify.verify(kept)
+    assert provider.fetches == 2
+
+
+async def test_other_key_material_under_the_same_id_ends_the_verdict(
+    verify: TokenVerifier, provider: Issuer, clock: Clock
+) -> None:
+    token = sign(claims_of(provider))
+    await verify.verify(token)
+    provider.keys = [RSAKey.generate_key(2048, {"kid": "ins_rsa", "alg": "RS256"})]
+
+    clock.seconds += jwks.TTL
+    assert "signature" in await refusal(verify, token)
+
+
+async def test_an_unchanged_key_keeps_its_verdicts(
+    verify: TokenVerifier, provider: Issuer, clock: Clock
+) -> None:
+    token = sign(claims_of(provider))
+    first = await verify.verify(token)
+    clock.seconds += jwks.TTL
+
+    assert await verify.verify(token) is first
+    assert provider.fetches == 2
+
+
+async def test_forged_key_ids_do_not_reach_the_provider(
+    verify: TokenVerifier, provider: Issuer, clock: Clock
+) -> None:
+    await verify.verify(sign(claims_of(provider)))
+    clock.seconds += jwks.COOLDOWN
+
+    forged = [sign(claims_of(provider), kid=f"ins_forged{n}") for n in range(500)]
+    answers = await asyncio.gather(*map(verify.verify, forged), return_exceptions=True)
+    assert all(isinstance(answer, InvalidToken) for answer in answers)
+    for token in forged:
+        await refusal(verify, token)
+    assert provider.fetches == 2  # one for the valid token, one for all the forged ones
+
+
+async def test_a_cold_cache_asks_once_for_everyone(verify: TokenVerifier, provider: Issuer) -> None:
+    provider.unblocked.clear()
+    waiting = [
+        asyncio.create_task(verify.verify(sign(claims_of(provider, sub=f"user_{n}"))))
+        for n in range(100)
+    ]
+    while provider.fetches == 0:  # noqa: ASYNC110 - the server counts what the socket brings
+        await asyncio.sleep(0)
+    waiting[0].cancel()  # who hangs up does not take the others along
+    provider.unblocked.set()
+
+    answers = await asyncio.gather(*waiting, return_exceptions=True)
+    assert isinstance(answers[0], asyncio.CancelledError)
+    assert not any(isinstance(answer, BaseException) for answer in answers[1:])
+    assert provider.fetches == 1
+
+
+async def test_keys_are_renewed_before_anyone_has_to_wait(
+    verify: TokenVerifier, provider: Issuer, clock: Clock
+) -> None:
+    token = sign(claims_of(provider))
+    await verify.verify(token)
+    provider.unblocked.clear()
+
+    clock.seconds += jwks.TTL - jwks.REFRESH_AHEAD
+    await asyncio.wait_for(verify.verify(token), 1)
+    while provider.fetches < 2:  # noqa: ASYNC110 - the server counts what the socket brings
+        await asyncio.sleep(0)
+
+
+# The provider is slow, broken or gone
+
+
+async def test_known_keys_outlive_an_outage_but_not_for_ever(
+    verify: TokenVerifier, provider: Issuer, clock: Clock
+) -> None:
+    token = sign(claims_of(provider))
+    await verify.verify(token)
+    await provider.stop()
+
+    clock.seconds += jwks.TTL
+    await verify.verify(token)
+    await verify.verify(sign(claims_of(provider, sub="user_u2")))
+    with pytest.raises(KeysUnavailable) as caught:
+        await verify.verify(sign(claims_of(provider), OTHER_RSA))
+    assert provider.url in caught.value.reason
+
+    clock.seconds += jwks.MAX_STALE
+    with pytest.raises(KeysUnavailable):
+        await verify.verify(token)
+
+    await provider.start()
+    clock.seconds += jwks.RETRY_AFTER_FAILURE
+    await verify.verify(token)
+
+
+async def test_in_an_outage_nobody_waits_twice(
+    verify: TokenVerifier, provider: Issuer, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(jwks, "FETCH_TIMEOUT", 0.2)
+    token = sign(claims_of(provider))
+    await verify.verify(token)
+    provider.unblocked.clear()
+
+    clock.seconds += jwks.TTL
+    await verify.verify(token)  # waits for the one request that times out
+    clock.seconds += jwks.RETRY_AFTER_FAILURE
+    await asyncio.wait_for(verify.verify(token), 0.1)  # tries again, and does not wait for it
+
+
+async def test_a_provider_that_never_answers_is_a_503_in_bounded_time(
+    verify: TokenVerifier, provider: Issuer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(jwks, "FETCH_TIMEOUT", 0.2)
+    provider.unblocked.clear()
+
+    for _ in range(20):
+        with pytest.raises(KeysUnavailable):
+            await asyncio.wait_for(verify.verify(sign(claims_of(provider))), 2)
+    assert provider.fetches == 1
+
+
+async def test_a_provider_that_drips_is_cut_off(
+    http: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(jwks, "FETCH_TIMEOUT", 0.3)
+    gone = asyncio.Event()
+
+    async def drip(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 60000\r\n\r\n")
+        try:
+            while True:
+                writer.write(b" ")
+                await writer.drain()
+                await asyncio.sleep(0.02)
+        except ConnectionError:
+            gone.set()
+        finally:
+            writer.close()
+
+    async with await asyncio.start_server(drip, "127.0.0.1", 0) as server:
+        url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        cache = jwks.JwksCache(url, http)
+        with pytest.raises(KeysUnavailable):
+            await asyncio.wait_for(cache.get("ins_rsa"), 2)
+        await asyncio.wait_for(gone.wait(), 2)
+
+
+@pytest.mark.parametrize(
+    ("status", "answer"),
+    [
+        ("500 Internal Server Error", b"{}"),
+        ("404 Not Found", b"{}"),
+        ("302 Found\r\nLocation: https://evil.example/jwks.json", b""),
+        ("200 OK", b""),
+        ("200 OK", b"<html>"),
+        ("200 OK", b"[]"),
+        ("200 OK", b'{"keys": {}}'),
+        ("200 OK", b'{"keys": []}'),
+        ("200 OK", b'{"keys": [1, null, "k", [], {}]}'),
+        ("200 OK", b'{"keys": [' + b"[" * 50_000),
+        ("200 OK", b"\xff\xfe"),
+        ("200 OK", json.dumps({"keys": [{"kty": "RSA"}] * 33}).encode()),
+        ("200 OK", json.dumps({"keys": [RSA.as_dict()], "pad": "x" * 70_000}).encode()),
+        ("200 OK\r\nContent-Encoding: gzip", b"\x1f\x8b\x08\x00"),
+    ],
+)
+async def test_an_unusable_answer_is_a_503_and_leaves_known_keys_alone(
+    verify: TokenVerifier, provider: Issuer, clock: Clock, status: str, answer: bytes
+) -> None:
+    token = sign(claims_of(provider))
+    provider.status, provider.answer = status, answer
+    with pytest.raises(KeysUnavailable):
+        await verify.verify(token)
+
+    provider.status, provider.answer = "200 OK", None
+    clock.seconds += jwks.RETRY_AFTER_FAILURE
+    await verify.verify(token)
+
+    provider.status, provider.answer = status, answer
+    clock.seconds += jwks.TTL
+    await verify.verify(token)
+    assert provider.fetches == 3
+
+
+def _weak() -> dict[str, Any]:
+    """A 1024-bit modulus; joserfc warns when it makes such a key itself."""
+    return {"kty": "RSA", "kid": "weak", "alg": "RS256", "e": "AQAB", "n": _segment(b"\xc1" * 128)}
+
+
+@pytest.mark.parametrize(
+    "jwk",
+    [
+        _weak(),
+        {**RSA.as_dict(), "use": "enc"},
+        {**RSA.as_dict(), "key_ops": ["encrypt"]},
+        {**RSA.as_dict(), "alg": "HS256"},
+        {**RSA.as_dict(), "alg": "RSA-OAEP"},
+        {**RSA.as_dict(), "alg": ["RS256"]},
+        {**RSA.as_dict(), "kid": ""},
+        {**RSA.as_dict(), "kid": 1},
+        {**RSA.as_dict(), "kid": None},
+        {**RSA.as_dict(), "n": "!!"},
+        {**RSA.as_dict(), "n": ""},
+        {**RSA.as_dict(), "n": None},
+        {**RSA.as_dict(), "e": "AA"},
+        {**EC.as_dict(), "x": "AAAA"},
+        {**EC.as_dict(), "alg": "RS256"},
+        ECKey.generate_key("P-384", {"kid": "p384"}).as_dict(),
+        OKPKey.generate_key("X25519", {"kid": "x25519"}).as_dict(),
+        OKPKey.generate_key("Ed448", {"kid": "ed448"}).as_dict(),
+        OctKey.generate_key(256, {"kid": "oct"}).as_dict(private=True),
+        {**ED.as_dict(), "x": "AA"},
+        {"kty": ["RSA"], "kid": "list"},
+        {"kty": "RSA", "kid": "empty"},
+    ],
+    ids=lambda jwk: f"{jwk['kty']}-{jwk.get('kid')}",
+)
+async def test_keys_that_are_not_accepted(
+    http: httpx.AsyncClient, provider: Issuer, jwk: dict[str, Any]
+) -> None:
+    good = OTHER_RSA.as_dict(private=False)
+    provider.answer = json.dumps({"keys": [jwk, good]}).encode()
+    cache = jwks.JwksCache(f"{provider.url}/.well-known/jwks.json", http)
+
+    with pytest.raises(jwks.UnknownKey):
+        await cache.get(str(jwk.get("kid")))
+    assert (await cache.get("ins_other")).algorithm == "RS256"
+
+
+async def test_the_first_of_two_keys_with_one_id_counts(
+    verify: TokenVerifier, provider: Issuer
+) -> None:
+    second = RSAKey.generate_key(2048, {"kid": "ins_rsa", "alg": "RS256"})
+    provider.keys = [RSA, second]
+    await verify.verify(sign(claims_of(provider), RSA))
+    assert "signature" in await refusal(verify, sign(claims_of(provider), second))
+
+
+async def test_remembered_verdicts_are_bounded(
+    verify: TokenVerifier, provider: Issuer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(verifier, "MAX_VERDICTS", 2)
+    one, two, three = (sign(claims_of(provider, sub=f"user_{n}")) for n in range(3))
+    first, second = await verify.verify(one), await verify.verify(two)
+    assert await verify.verify(one) is first  # used last, so the other one goes
+
+    await verify.verify(three)
+    assert await verify.verify(one) is first
+    assert await verify.verify(two) is not second
+
+
+# Settings
+
+
+class FromEnvironment(Settings, BaseSettings):
+    """As the application reads them."""
+
+
+def test_parties_are_a_comma_separated_list(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AUTH_ISSUER", "https://clerk.example.com/")
+    monkeypatch.setenv("AUTH_AUTHORIZED_PARTIES", "https://a.example.com/, https://b.example.com,")
+    settings = FromEnvironment()
+
+    assert settings.auth_authorized_parties == ["https://a.example.com", "https://b.example.com"]
+    assert settings.auth_issuer == "https://clerk.example.com"
+    assert settings.jwks_url == "https://clerk.example.com/.well-known/jwks.json"
+    settings.require_production_provider()
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("auth_issuer", "http://clerk.example.com"),
+        ("auth_issuer", "clerk.example.com"),
+        ("auth_issuer", "https://user:pass@clerk.example.com"),
+        ("auth_issuer", "https://clerk.example.com/path"),
+        ("auth_issuer", "https://clerk.example.com?x"),
+        ("auth_issuer", "http://localhost.evil.example"),
+        ("auth_issuer", ""),
+        ("auth_authorized_parties", ""),
+        ("auth_authorized_parties", " , "),
+        ("auth_authorized_parties", "*"),
+        ("auth_authorized_parties", "app.example.com"),
+        ("auth_authorized_parties", "https://app.example.com/path"),
+        ("auth_clock_skew", "61"),
+        ("auth_clock_skew", "-1"),
+    ],
+)
+def test_a_bad_setting_is_named(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
+    monkeypatch.setenv("AUTH_ISSUER", "https://clerk.example.com")
+    monkeypatch.setenv("AUTH_AUTHORIZED_PARTIES", PARTY)
+    monkeypatch.setenv(name.upper(), value)
+    with pytest.raises(ValidationError) as caught:
+        FromEnvironment()
+    assert [problem["loc"] for problem in caught.value.errors()] == [(name,)]
+
+
+@pytest.mark.parametrize(
+    ("url", "party"),
+    [
+        ("http://127.0.0.1:9000", PARTY),
+        ("https://127.0.0.1:9000", PARTY),
+        ("https://localhost", PARTY),
+        ("https://[::1]:9000", PARTY),
+        ("https://clerk.example.com", "http://localhost:3000"),
+        ("https://clerk.example.com", "http://app.example.com"),
+    ],
+)
+def test_what_is_for_development_is_refused_in_production(url: str, party: str) -> None:
+    settings = Settings(auth_issuer=url, auth_authorized_parties=[party])
+    with pytest.raises(ValueError, match="for development only"):
+        settings.require_production_provider()
+
+
+# The development issuer
+
+
+@pytest.fixture
+def development(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ENVIRONMENT", "development")
+    monkeypatch.setenv("AUTH_AUTHORIZED_PARTIES", f"{PARTY},https://other.example.com")
+
+
+@pytest.mark.usefixtures("development")
+async def test_the_production_verifier_accepts_what_the_issuer_published(
+    tmp_path: Path, http: httpx.AsyncClient
+) -> None:
+    url = issuer.issuer_url(tmp_path)
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "app.dev.issuer", "--dev-dir", str(tmp_path), cwd=BACKEND
+    )
+    try:
+        await _until_answering(http, f"{url}/.well-known/jwks.json", process)
+        settings = Settings(auth_issuer=url, auth_authorized_parties=[PARTY])
+        verify = TokenVerifier(settings, http)
+        key = issuer.load_or_create(tmp_path)
+
+        identity = await verify.verify(tokens.mint("u1", "acme", "admin", 60, url, key=key))
+        assert (identity.subject, identity.role) == ("user_u1", "admin")
+        assert (identity.organization, identity.organization_slug) == ("org_acme", "acme")
+        alone = await verify.verify(tokens.mint("user_u1", "", issuer=url, key=key))
+        assert (alone.subject, alone.organization) == ("user_u1", None)
+        expired = tokens.mint(ttl=-60, issuer=url, key=key)
+        assert "expired" in await refusal(verify, expired)
+        without = tokens.mint(issuer=url, key=key, azp=None)
+        assert "`azp`" in await refusal(verify, without)
+
+        published = (await http.get(f"{url}/.well-known/jwks.json")).json()
+        assert [set(jwk) for jwk in published["keys"]] == [{"kty", "kid", "use", "alg", "n", "e"}]
+        assert (await http.post(f"{url}/.well-known/jwks.json")).status_code == 405
+        assert (await http.get(f"{url}/tokens")).status_code == 404
+    finally:
+        process.terminate()
+        assert await asyncio.wait_for(process.wait(), 10) in {0, -15}
+
+
+async def _until_answering(
+    http: httpx.AsyncClient, url: str, process: asyncio.subprocess.Process
+) -> None:
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline:
+        assert process.returncode is None, "the issuer ended"
+        try:
+            await http.get(url)
+        except httpx.TransportError:
+            await asyncio.sleep(0.02)
+        else:
+            return
+    raise AssertionError(f"{url} does not answer")
+
+
+@pytest.mark.usefixtures("development")
+def test_the_issuers_key_and_port_are_kept_and_private(tmp_path: Path) -> None:
+    dev_dir = tmp_path / ".dev"
+    assert issuer.remembered_port(dev_dir) is None
+    key = issuer.load_or_create(dev_dir)
+    url = issuer.issuer_url(dev_dir)
+
+    assert (
+        issuer.issuer_url(dev_dir) == url == f"http://127.0.0.1:{issuer.remembered_port(dev_dir)}"
+    )
+    issuer.remember_port(dev_dir, 4321)
+    assert issuer.issuer_url(dev_dir) == "http://127.0.0.1:4321"
+    assert issuer.load_or_create(dev_dir).kid == key.kid
+    assert stat.S_IMODE((dev_dir / "issuer.json").stat().st_mode) == 0o600
+
+
+def _kid(dev_dir: Path) -> str:
+    return issuer.load_or_create(dev_dir).kid
+
+
+@pytest.mark.usefixtures("development")
+def test_processes_that_start_together_agree_on_one_key(tmp_path: Path) -> None:
+    with ProcessPoolExecutor(8) as processes:
+        kids = set(processes.map(_kid, [tmp_path / ".dev"] * 16))
+    assert len(kids) == 1
+
+
+@pytest.mark.usefixtures("development")
+def test_a_damaged_key_file_says_what_to_do(tmp_path: Path) -> None:
+    (tmp_path / "issuer.json").write_text('{"port": 1')
+    with pytest.raises(DevelopmentError, match="Delete it"):
+        issuer.load_or_create(tmp_path)
+    (tmp_path / "issuer.json").write_text('{"port": 1, "key": {"kty": "RSA"}}')
+    with pytest.raises(DevelopmentError, match="Delete it"):
+        issuer.load_or_create(tmp_path)
+
+
+@pytest.mark.parametrize("environment", ["production", "staging", ""])
+def test_outside_development_nothing_is_issued(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, environment: str
+) -> None:
+    monkeypatch.setenv("ENVIRONMENT", environment)
+    attempts: list[Callable[[], object]] = [
+        tokens.mint,
+        lambda: issuer.load_or_create(tmp_path / ".dev"),
+        lambda: issuer.issuer_url(tmp_path / ".dev"),
+        lambda: issuer.serve(1, tmp_path / ".dev"),
+    ]
+    for attempt in attempts:
+        with pytest.raises(DevelopmentError, match="development only"):
+            attempt()
+    assert not (tmp_path / ".dev").exists()
+
+
+def test_the_issuer_says_when_its_port_is_taken(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        done = subprocess.run(
+            [sys.executable, "-m", "app.dev.issuer", f"--port={port}", f"--dev-dir={tmp_path}"],
+            cwd=BACKEND,
+            env={**os.environ, "ENVIRONMENT": "test"},
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+    assert done.returncode == 1
+    assert f"cannot listen on 127.0.0.1:{port}" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.usefixtures("development")
+def test_only_the_token_is_printed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(tokens, "DEV_DIR", tmp_path)
+    tokens.token(user="u2", org="", ttl=10)
+
+    printed = capsys.readouterr()
+    assert printed.err == ""
+    claims = json.loads(base64.urlsafe_b64decode(printed.out.strip().split(".")[1] + "=="))
+    assert (claims["sub"], claims["exp"] - claims["iat"]) == ("user_u2", 10)
+    assert "o" not in claims
