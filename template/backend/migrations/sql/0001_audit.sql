@@ -166,7 +166,6 @@ create policy read_by_admins on audit.events for select to app_api
         and (select app.current_member_role()) in ('owner', 'admin')
     );
 
-revoke execute on all functions in schema audit from public;
 grant usage on schema audit to app_api, app_worker;
 grant select on audit.events to app_api;
 grant execute on function audit.record_event(text, jsonb) to app_api, app_worker;

@@ -1,6 +1,14 @@
 -- Who is asking: the token's claims, set by the first statement of every transaction. The setting's
 -- name and shape are PostgREST's, so the same policies serve any client that follows it.
 
+-- A function can be called by the roles that a migration names, and by nobody else.
+alter default privileges revoke execute on functions from public;
+set role app_definer;
+alter default privileges revoke execute on functions from public;
+set role app_audit;
+alter default privileges revoke execute on functions from public;
+reset role;
+
 create schema app;
 comment on schema app is 'Functions that policies call, and the tables that carry work between processes.';
 grant usage on schema app to app_api, app_worker, app_definer, app_audit;

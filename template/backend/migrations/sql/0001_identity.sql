@@ -158,6 +158,36 @@ begin
 end;
 $$;
 
+-- What an operator does by hand: `uv run app members`.
+create function app.members_of(organization text)
+returns table (org_slug text, subject text, user_id uuid, role text, status text, removed_at timestamptz)
+language sql stable security definer set search_path = ''
+as $$
+    select o.slug, u.subject, u.id, m.role, m.status, m.removed_at
+    from public.memberships m
+    join public.organizations o on o.id = m.org_id
+    join public.users u on u.id = m.user_id
+    where organization in (o.slug, o.external_id, o.id::text)
+    order by m.created_at
+$$;
+
+create function app.set_membership(organization text, person text, active boolean) returns bigint
+language sql volatile security definer set search_path = ''
+as $$
+    with changed as (
+        update public.memberships m
+        set status = case when active then 'active' else 'removed' end,
+            removed_at = case when active then null else now() end
+        from public.organizations o, public.users u
+        where o.id = m.org_id and u.id = m.user_id
+          and organization in (o.slug, o.external_id, o.id::text)
+          and person in (u.subject, u.id::text)
+          and (m.status = 'active') <> active
+        returning 1
+    )
+    select count(*) from changed
+$$;
+
 reset role;
 revoke create on schema app from app_definer;
 
@@ -187,10 +217,11 @@ begin
     select a.user_id, a.org_id, a.role, a.role_as_of into user_id, org_id, role, as_of
     from app.current_access() a;
     perform set_config('app.org_id', coalesce(org_id::text, ''), true);
-    known := user_id is not null and (
+    known := user_id is not null and coalesce(
         app.claimed_organization() is null
         or role = app.claims() ->> 'org_role'
-        or as_of >= to_timestamp((app.claims() ->> 'iat')::bigint)
+        or as_of >= to_timestamp((app.claims() ->> 'iat')::bigint),
+        false
     );
 end;
 $$;

@@ -17,8 +17,9 @@ from app.settings import get_settings
 from app.storage import Storage
 
 _BEGIN = text("""
-    update imports set status = 'running', started_at = coalesce(started_at, now())
-    where id = :import_id and status in ('queued', 'running')
+    update imports
+    set status = 'running', started_at = coalesce(started_at, now()), finished_at = null, error = null
+    where id = :import_id and status <> 'succeeded'
     returning rows_done, rows_total
 """)
 _COUNTED = text("update imports set rows_total = :rows_total where id = :import_id")
