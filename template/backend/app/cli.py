@@ -115,7 +115,9 @@ def retry_job(
 
 
 @members.command("list")
-def list_members(org: Annotated[str, typer.Argument(help="The organization's slug or id.")]) -> None:
+def list_members(
+    org: Annotated[str, typer.Argument(help="The organization's slug or id.")],
+) -> None:
     """Show who belongs to an organization, and who was removed."""
     from app.features.organizations import operate
 

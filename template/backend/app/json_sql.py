@@ -1,4 +1,4 @@
-"""Rows as JSON that Postgres itself writes: several times cheaper than building objects from them."""
+"""Rows as JSON that Postgres itself writes: several times cheaper than building objects."""
 
 from typing import Any
 
@@ -43,7 +43,7 @@ def json_text(value: ColumnElement[Any]) -> ColumnElement[str]:
     return cast(value, Text)
 
 
-def json_page(rows: Select[Any]) -> Select[tuple[str]]:
+def json_page(rows: Select[Any]) -> Select[str]:
     """A page as JSON: `{"items": [...], "next_cursor": …}`, newest first.
 
     Args:

@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import ClassVar
 from uuid import UUID
 
-from sqlalchemy import DateTime, FetchedValue, Text
+from sqlalchemy import DateTime, FetchedValue, Table, Text
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from sqlalchemy.types import TypeEngine
 
@@ -23,3 +23,11 @@ class Identified:
 
     id: Mapped[UUID] = mapped_column(primary_key=True, server_default=FetchedValue())
     created_at: Mapped[datetime] = mapped_column(server_default=FetchedValue())
+
+
+def table_of(model: type[Base]) -> Table:
+    """The table under a model, for statements that are built once and need no objects."""
+    table = model.__table__
+    if not isinstance(table, Table):
+        raise TypeError(f"{model.__name__} is not mapped to a table")
+    return table

@@ -62,6 +62,9 @@ class Settings(provider.Settings, queue.Settings, BaseSettings):
     storage_url: str = Field(description="Where uploads live: file:///…, s3://…, gs://…, az://…")
 
     worker_concurrency: int = Field(default=4, gt=0)
+    worker_drain_seconds: float = Field(
+        default=25.0, ge=0, description="How long a running job may go on after SIGTERM."
+    )
     import_chunk_rows: int = Field(default=5000, gt=0)
 
     @field_validator("allowed_hosts", "allowed_origins", mode="before")
@@ -92,7 +95,7 @@ class Settings(provider.Settings, queue.Settings, BaseSettings):
 def get_settings() -> Settings:
     """Read the settings once per process, or stop with a sentence per bad setting."""
     try:
-        return Settings()  # type: ignore[call-arg]  # pydantic-settings fills it from the environment
+        return Settings()
     except ValidationError as error:
         raise SystemExit(_explain(error)) from None
 

@@ -36,7 +36,14 @@ async def work(settings: Settings) -> None:
         async with asyncio.TaskGroup() as group:
             group.create_task(relay(engine, jobs, stop))
             group.create_task(_keep_house(engine, stop))
-            group.create_task(jobs.work(Runner(engine, events), settings.worker_concurrency, stop))
+            group.create_task(
+                jobs.work(
+                    Runner(engine, events),
+                    concurrency=settings.worker_concurrency,
+                    stop=stop,
+                    drain=settings.worker_drain_seconds,
+                )
+            )
     finally:
         await events.close()
         await jobs.close()
@@ -50,7 +57,7 @@ async def _keep_house(engine: AsyncEngine, stop: asyncio.Event) -> None:
             async with engine.connect() as session:
                 await session.exec_driver_sql("select audit.ensure_partitions()")
                 await session.exec_driver_sql("select app.purge_tickets()")
-        except Exception:  # noqa: BLE001  # comes round again, and must not stop the jobs
+        except Exception:  # comes round again, and must not stop the jobs
             log.warning("housekeeping.failed", exc_info=True)
         try:
             await asyncio.wait_for(stop.wait(), HOUSEKEEPING_INTERVAL)

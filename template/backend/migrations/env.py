@@ -1,4 +1,4 @@
-"""Runs under `app migrate`, which hands over an open connection as the role that owns the schema."""
+"""Runs under `app migrate`, which hands over a connection as the role that owns the schema."""
 
 from alembic import context
 

@@ -111,7 +111,7 @@ async def provider() -> AsyncIterator[Issuer]:
     await provider.stop()
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 async def http() -> AsyncIterator[httpx.AsyncClient]:
     async with httpx.AsyncClient(trust_env=False) as http:
         yield http
@@ -286,7 +286,9 @@ async def test_the_providers_clock_may_be_a_little_off(
 
 
 @pytest.mark.parametrize("claim", ["exp", "iat", "nbf"])
-@pytest.mark.parametrize("value", ["soon", 1.5, True, 10**400, [1], {}])
+@pytest.mark.parametrize(
+    "value", ["soon", 1.5, True, -1, 10**400, [1], {}], ids=lambda value: type(value).__name__
+)
 async def test_times_are_whole_seconds(
     verify: TokenVerifier, provider: Issuer, claim: str, value: object
 ) -> None:

@@ -11,8 +11,9 @@ from app.audit.models import AuditEvent
 from app.audit.schemas import AuditEventOut
 from app.database import Session
 from app.json_sql import json_object, json_page
+from app.orm import table_of
 
-_events = AuditEvent.__table__
+_events = table_of(AuditEvent)
 _FILTERS = {
     "cursor": _events.c.id < bindparam("cursor", type_=Uuid),
     "actor": or_(
@@ -41,7 +42,7 @@ async def list_events(
     table: str | None,
     since: datetime | None,
 ) -> str:
-    """A page of audit events, newest first, as JSON. `actor` is a user's id, ours or the provider's."""
+    """A page of audit events, newest first, as JSON. `actor` is a user's id, ours or theirs."""
     given = {"cursor": cursor, "actor": actor, "action": action, "table": table, "since": since}
     used = {name: value for name, value in given.items() if value is not None}
     page: str = await session.scalar(_page(frozenset(used)), {"limit": limit, **used})

@@ -34,6 +34,7 @@ __all__ = [
 
 MAX_TOKEN_LENGTH: Final = 8 * 1024
 MAX_VERDICTS: Final = 20_000
+LAST_SECOND: Final = 253_402_300_799  # of the year 9999, where Python's dates end
 
 # A key that comes with the token proves nothing, and this verifier has no extension to honour.
 _REFUSED_HEADERS: Final = frozenset({"jwk", "jku", "x5c", "x5u", "crit", "b64"})
@@ -189,6 +190,6 @@ def _read_claims(signed: CompactSignature) -> dict[str, Any]:
 
 def _seconds(claims: Mapping[str, Any], name: str) -> int:
     value = claims.get(name)
-    if not isinstance(value, int) or isinstance(value, bool):
-        raise InvalidToken(f"claim {name} is missing or not a whole number of seconds")
+    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= LAST_SECOND:
+        raise InvalidToken(f"claim {name} is missing or not a Unix time in whole seconds")
     return value

@@ -16,7 +16,7 @@ def header(now: int) -> Mapping[str, object]:
     return {"cat": _SESSION_CATEGORY, "oiat": now, "typ": "JWT"}
 
 
-def claims(  # noqa: PLR0913 - each is a fact of the token
+def claims(
     *, user: str, org: str | None, role: str, issuer: str, party: str, now: int, ttl: int
 ) -> dict[str, object]:
     """The claims of an active session.

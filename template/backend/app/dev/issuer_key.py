@@ -10,6 +10,7 @@ import secrets
 import socket
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -48,7 +49,7 @@ class IssuerKey:
 
 
 class _State(msgspec.Struct):
-    key: dict[str, Any]
+    key: msgspec.Raw
     port: int | None = None
 
 
@@ -68,8 +69,8 @@ def load_or_create(dev_dir: Path) -> IssuerKey:
             state = _State(key=_new_key())
             _write(path, state)
     try:
-        return IssuerKey(state.key)
-    except (JoseError, ValueError) as error:
+        return _import(bytes(state.key))
+    except (JoseError, TypeError, ValueError) as error:
         raise _damaged(path, error) from None
 
 
@@ -104,10 +105,15 @@ def _path(dev_dir: Path) -> Path:
     return dev_dir / "issuer.json"
 
 
-def _new_key() -> dict[str, Any]:
+def _new_key() -> msgspec.Raw:
     key = RSAKey.generate_key(2048)
     parameters = {"use": "sig", "alg": _ALGORITHM, "kid": f"ins_{key.thumbprint()[:27]}"}
-    return {**key.as_dict(private=True), **parameters}
+    return msgspec.Raw(msgspec.json.encode({**key.as_dict(private=True), **parameters}))
+
+
+@lru_cache(maxsize=8)  # importing checks the primes: 50 times the cost of signing
+def _import(private_jwk: bytes) -> IssuerKey:
+    return IssuerKey(msgspec.json.decode(private_jwk))
 
 
 @contextmanager

@@ -117,7 +117,7 @@ class Postgres:
         durable: False gives up safety in a power cut for speed: only for tests.
     """
 
-    def __init__(  # noqa: PLR0913  # named above, none without need
+    def __init__(  # named above, none without need
         self,
         directory: Path,
         *,
@@ -370,7 +370,7 @@ class Postgres:
 
     def _accept_password(self) -> None:
         """Make the passwords those of `.env`, which may have been written anew since the last run."""
-        import psycopg  # noqa: PLC0415  # not needed to describe or to stop a server
+        import psycopg  # not needed to describe or to stop a server
 
         try:
             psycopg.connect(self.url(), connect_timeout=10).close()

@@ -50,7 +50,7 @@ def unprivileged_account() -> Account | None:
     )
 
 
-def start(  # noqa: PLR0913  # each is one property of a process
+def start(  # each is one property of a process
     command: Sequence[str | Path],
     *,
     env: Mapping[str, str],

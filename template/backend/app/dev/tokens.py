@@ -9,7 +9,7 @@ from app.dev.issuer_key import IssuerKey, issuer_url, load_or_create
 from app.dev.processes import DevelopmentError
 
 
-def mint(  # noqa: PLR0913 - each is a fact of the token
+def mint(
     user: str = "u1",
     org: str | None = "acme",
     role: str = "admin",

@@ -3,14 +3,14 @@ clients work too.
 """  # noqa: D205
 
 import asyncio
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
 import redis.asyncio as redis
 import structlog
-from bullmq import Job as BullJob
-from bullmq import Queue as BullQueue
-from bullmq import Worker as BullWorker
+from bullmq.job import Job as BullJob
+from bullmq.queue import Queue as BullQueue
+from bullmq.worker import Worker as BullWorker
 from pydantic import BaseModel, Field
 from redis.asyncio.retry import Retry
 from redis.backoff import ExponentialBackoff
@@ -50,6 +50,7 @@ class BullMQ:
         self._queue: Any = BullQueue(self._name, {"connection": self._client})
 
     async def offer(self, job_id: UUID, delivery: int) -> None:
+        """Put a job into the queue. The same pair a second time changes nothing."""
         await self._queue.add(
             "job",
             {"id": str(job_id)},
@@ -62,34 +63,42 @@ class BullMQ:
             },
         )
 
-    async def work(self, run: Run, concurrency: int, stop: asyncio.Event) -> None:
+    async def work(
+        self, run: Run, *, concurrency: int, stop: asyncio.Event, drain: float
+    ) -> None:
+        """Run what is delivered until told to stop, then finish what has begun."""
+
         async def process(job: BullJob, _token: str) -> None:
             await run(UUID(job.data["id"]))
 
-        worker: Any = BullWorker(
-            self._name,
-            process,
-            {
-                "connection": self._url,
-                "concurrency": concurrency,
-                "lockDuration": LOCK_DURATION,
-                "stalledInterval": STALLED_INTERVAL,
-                # The outbox counts attempts, crashes included; BullMQ would give up after one.
-                "maxStalledCount": 1_000_000,
-                "runRetryDelay": 1000,
-                "autorun": False,
-            },
-        )
+        options: Any = {
+            "connection": self._url,
+            "concurrency": concurrency,
+            "lockDuration": LOCK_DURATION,
+            "stalledInterval": STALLED_INTERVAL,
+            # The outbox counts attempts, crashes included; BullMQ would give up after one.
+            "maxStalledCount": 1_000_000,
+            "runRetryDelay": 1000,
+            "autorun": False,
+        }
+        worker: Any = BullWorker(self._name, cast("Any", process), options)
         worker.on("error", lambda error, *_: log.warning("queue.error", error=str(error)))
         running = asyncio.create_task(worker.run())
         await stop.wait()
-        await worker.close()
+        closing = asyncio.create_task(worker.close())
+        _, unfinished = await asyncio.wait({closing}, timeout=drain)
+        if unfinished:
+            # What is cancelled keeps its lock until that runs out; then another worker goes on.
+            worker.cancelProcessing()
+        await closing
         await running
 
     async def check(self) -> None:
+        """Raise if the server cannot be reached."""
         await self._client.ping()
 
     async def close(self) -> None:
+        """Let go of the connection."""
         await self._client.aclose()
 
 

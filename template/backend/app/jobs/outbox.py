@@ -22,7 +22,7 @@ log = structlog.get_logger()
 PayloadT = TypeVar("PayloadT", bound=msgspec.Struct)
 
 POLL_INTERVAL = 0.2
-"""Seconds between two looks for new jobs: one index probe, and half of it on average is the wait."""
+"""Seconds between two looks for new jobs. A look is one index probe."""
 
 OFFER_AGAIN_AFTER = timedelta(seconds=60)
 """An unfinished job is offered again after this. The queue ignores what it still knows."""
@@ -50,7 +50,7 @@ async def relay(engine: AsyncEngine, queue: Queue, stop: asyncio.Event) -> None:
     while not stop.is_set():
         try:
             handed = await _hand_over(engine, queue)
-        except Exception:  # noqa: BLE001  # the relay outlives whatever is down, and says so
+        except Exception:  # the relay outlives whatever is down, and says so
             log.warning("relay.waiting", exc_info=True)
             handed = 0
             await _pause(stop, 1.0)

@@ -18,8 +18,17 @@ class Queue(Protocol):
     async def offer(self, job_id: UUID, delivery: int) -> None:
         """Put a job into the queue. The same pair a second time changes nothing."""
 
-    async def work(self, run: Run, concurrency: int, stop: asyncio.Event) -> None:
-        """Run what is delivered until told to stop, then finish what has begun."""
+    async def work(
+        self, run: Run, *, concurrency: int, stop: asyncio.Event, drain: float
+    ) -> None:
+        """Run what is delivered until told to stop, then finish what has begun.
+
+        Args:
+            run: Runs one job.
+            concurrency: How many jobs at a time.
+            stop: Set when no new job may begin.
+            drain: Seconds that a running job has left after that; then it goes back to the queue.
+        """
 
     async def check(self) -> None:
         """Raise if the queue cannot be reached."""

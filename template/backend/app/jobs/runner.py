@@ -21,7 +21,7 @@ log = structlog.get_logger()
 
 FIRST_RETRY = 2.0
 LONGEST_RETRY = 600.0
-"""Seconds. The delay doubles between the two, with jitter so that failed jobs do not march in step."""
+"""Seconds. The delay doubles between the two, with jitter so that jobs do not march in step."""
 
 _START = text("""
     update app.outbox set attempts = attempts + 1
@@ -112,5 +112,5 @@ def backoff(attempt: int) -> float:
 
     Source: https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/
     """
-    longest = min(LONGEST_RETRY, FIRST_RETRY * 2 ** (attempt - 1))
+    longest = min(LONGEST_RETRY, FIRST_RETRY * 2.0 ** (attempt - 1))
     return longest / 2 + random.uniform(0, longest / 2)  # noqa: S311  # spreads load, hides nothing

@@ -6,7 +6,9 @@ AMOUNT_DIGITS = 14
 LONGEST_EMAIL = 254
 """Characters, from RFC 5321's limit on a path."""
 
-_EMAIL = re.compile(r"[^@\s\x00-\x1f\x7f,;<>()\[\]\\\"]{1,64}@[^@\s.\x00-\x1f]+(\.[^@\s.\x00-\x1f]+)+")
+_EMAIL = re.compile(
+    r"[^@\s\x00-\x1f\x7f,;<>()\[\]\\\"]{1,64}@[^@\s.\x00-\x1f]+(\.[^@\s.\x00-\x1f]+)+"
+)
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 
 

@@ -10,9 +10,10 @@ from app.database import Session
 from app.features.contacts.models import Contact
 from app.features.contacts.schemas import ContactChanges, ContactOut, NewContact
 from app.json_sql import json_object, json_page, json_text
+from app.orm import table_of
 from app.security.problems import Problem
 
-_contacts = Contact.__table__
+_contacts = table_of(Contact)
 _as_json = json_text(json_object(ContactOut, _contacts))
 _by_id = Contact.id == bindparam("contact_id", type_=Uuid)
 
@@ -57,13 +58,12 @@ async def list_contacts(session: Session, *, limit: int, cursor: UUID | None, q:
 
 async def create_contact(session: Session, new: NewContact) -> str:
     """Add a contact, and return it as JSON."""
-    created: str = await session.scalar(_CREATE, new.model_dump())
-    return created
+    return str(await session.scalar(_CREATE, new.model_dump()))
 
 
 async def get_contact(session: Session, contact_id: UUID) -> str:
     """One contact as JSON, or 404."""
-    return _found(await session.scalar(_GET, {"contact_id": contact_id}))
+    return str(_found(await session.scalar(_GET, {"contact_id": contact_id})))
 
 
 async def update_contact(session: Session, contact_id: UUID, changes: ContactChanges) -> str:
@@ -71,7 +71,8 @@ async def update_contact(session: Session, contact_id: UUID, changes: ContactCha
     values = changes.model_dump(exclude_unset=True)
     if not values:
         return await get_contact(session, contact_id)
-    return _found(await session.scalar(_UPDATE.values(**values), {"contact_id": contact_id}))
+    statement = _UPDATE.values(**values)
+    return str(_found(await session.scalar(statement, {"contact_id": contact_id})))
 
 
 async def delete_contact(session: Session, contact_id: UUID) -> None:

@@ -144,6 +144,7 @@ def read_rows(file: IO[bytes], *, after: int = 0) -> Iterator[Row]:
     number = 0
     while True:
         lines.begin_row()
+        rejection: Rejection | None = None
         try:
             fields = next(reader)
         except StopIteration:
@@ -154,7 +155,6 @@ def read_rows(file: IO[bytes], *, after: int = 0) -> Iterator[Row]:
         else:
             if not fields:
                 continue
-            rejection = None
         number += 1
         if number > after:
             yield _row(number, lines.row_line, fields, rejection)

@@ -55,7 +55,9 @@ async def start_import(
     async with request.form(max_files=1, max_fields=10) as form:
         file = form.get("file")
         if not isinstance(file, UploadFile):
-            raise Problem(422, "No file", 'Send the CSV as multipart/form-data, in the field "file".')
+            raise Problem(
+                422, "No file", 'Send the CSV as multipart/form-data, in the field "file".'
+            )
         upload = await service.inspect(file.file, file.filename or "")
         accepted = await service.start_import(
             caller, request.app.state.storage, upload, idempotency_key

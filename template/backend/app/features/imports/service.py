@@ -21,12 +21,13 @@ from app.features.imports.models import Import, ImportRejection
 from app.features.imports.schemas import ImportAccepted, ImportOut
 from app.features.imports.tasks import RunImport, run_import
 from app.json_sql import json_object, json_page, json_text
+from app.orm import table_of
 from app.security.problems import Problem
 from app.storage import Storage
 
 _PAGE_OF_REJECTIONS = 1000
 
-_imports = Import.__table__
+_imports = table_of(Import)
 _by_id = Import.id == bindparam("import_id", type_=Uuid)
 
 _GET = select(json_text(json_object(ImportOut, _imports))).where(_by_id)
@@ -36,9 +37,9 @@ _INSERT = (
     .on_conflict_do_nothing(index_elements=["org_id", "idempotency_key"])
     .returning(json_text(json_object(ImportAccepted, _imports)))
 )
-_SAME_KEY = select(
-    json_text(json_object(ImportAccepted, _imports)), _imports.c.file_sha256
-).where(_imports.c.idempotency_key == bindparam("idempotency_key"))
+_SAME_KEY = select(json_text(json_object(ImportAccepted, _imports)), _imports.c.file_sha256).where(
+    _imports.c.idempotency_key == bindparam("idempotency_key")
+)
 _REJECTIONS = (
     select(
         ImportRejection.row_no,
@@ -182,8 +183,9 @@ def _inert(field: str) -> str:
 
     Source: https://owasp.org/www-community/attacks/CSV_Injection
     """
-    number = field.lstrip("+-").replace(".", "", 1).isdigit()
-    return f"'{field}" if field.startswith(("=", "+", "-", "@", "\t", "\r")) and not number else field
+    is_number = field.lstrip("+-").replace(".", "", 1).isdigit()
+    is_risky = field.startswith(("=", "+", "-", "@", "\t", "\r")) and not is_number
+    return f"'{field}" if is_risky else field
 
 
 def object_path(import_id: UUID) -> str:

@@ -18,7 +18,8 @@ from app.storage import Storage
 
 _BEGIN = text("""
     update imports
-    set status = 'running', started_at = coalesce(started_at, now()), finished_at = null, error = null
+    set status = 'running', started_at = coalesce(started_at, now()),
+        finished_at = null, error = null
     where id = :import_id and status <> 'succeeded'
     returning rows_done, rows_total
 """)
@@ -106,9 +107,7 @@ async def run_import(job: jobs.Job, payload: RunImport) -> None:
     chunk = await asyncio.to_thread(_take, rows, settings.import_chunk_rows)
     while chunk:
         # Reading the next chunk goes on while the database writes this one.
-        following = asyncio.create_task(
-            asyncio.to_thread(_take, rows, settings.import_chunk_rows)
-        )
+        following = asyncio.create_task(asyncio.to_thread(_take, rows, settings.import_chunk_rows))
         try:
             async with job.transaction() as session:
                 await _import_chunk(session, payload, chunk, before=done)

@@ -4,6 +4,8 @@ from pydantic import BaseModel
 
 
 class CurrentUser(BaseModel):
+    """The caller; `subject` is the sign-in provider's id."""
+
     id: UUID
     subject: str
     email: str | None
@@ -11,6 +13,8 @@ class CurrentUser(BaseModel):
 
 
 class CurrentOrganization(BaseModel):
+    """Where the caller works now; `external_id` is the sign-in provider's id."""
+
     id: UUID
     external_id: str
     slug: str

@@ -2,21 +2,22 @@
 
 import json
 
-from sqlalchemy import bindparam, func, select
+from sqlalchemy import bindparam, select
 
 from app.auth.dependencies import Principal
 from app.database import Session
 from app.features.me.schemas import CurrentOrganization, CurrentUser
 from app.features.organizations.models import Organization, User
 from app.json_sql import json_object, json_text
+from app.orm import table_of
 
 _organization = (
-    select(json_object(CurrentOrganization, Organization.__table__))
+    select(json_object(CurrentOrganization, table_of(Organization)))
     .where(Organization.id == bindparam("organization_id"))
     .scalar_subquery()
 )
 _WHO = select(
-    json_text(json_object(CurrentUser, User.__table__)),
+    json_text(json_object(CurrentUser, table_of(User))),
     json_text(_organization),
 ).where(User.id == bindparam("user_id"))
 

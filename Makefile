@@ -1,0 +1,43 @@
+# Every command of this repository; `make help` lists them.
+.DEFAULT_GOAL := help
+PY := .venv/bin/python
+
+# What is said on this command line is for this Makefile: the generated repository has words of its own.
+MAKEOVERRIDES :=
+unexport ARGS ASK
+
+.PHONY: help setup demo test check format lock bench clean
+
+help: ## list the commands
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: ## install the tools into .venv (PYTHON=… names the Python to use)
+	@PYTHON="$(PYTHON)" scripts/setup.sh
+
+demo: setup ## render ./demo and run it until Ctrl-C (ASK=1 asks, ARGS="-d …" answers, API_PORT=…)
+	@$(PY) scripts/demo.py $(if $(ASK),--ask) -- $(ARGS)
+	@$(MAKE) --no-print-directory -C demo setup
+	@$(MAKE) --no-print-directory -C demo dev SEED=1 $(if $(API_PORT),API_PORT=$(API_PORT))
+
+test: setup ## run every test (ARGS="-k render -n 4" goes to pytest)
+	@$(PY) -m pytest $(ARGS)
+
+check: setup ## lint and type-check the template, its hooks and its tests
+	@$(PY) -m ruff format --check --quiet .
+	@$(PY) -m ruff check --quiet .
+	@$(PY) -m mypy
+	@$(PY) scripts/check_files.py
+
+format: setup ## lay out the Python files and repair what can be repaired
+	@$(PY) -m ruff check --fix --quiet .
+	@$(PY) -m ruff format .
+
+lock: setup ## pin pyproject.toml's dependencies anew in requirements.txt
+	@scripts/lock.sh
+
+bench: setup ## measure the generated repository side by side with plain SQL
+	@$(PY) benchmarks/run.py $(ARGS)
+
+clean: ## remove ./demo with its data, .venv and the caches
+	rm -rf demo .venv .mypy_cache .ruff_cache .pytest_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
