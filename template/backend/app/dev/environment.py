@@ -1,8 +1,13 @@
-"""What development tools must know before anything runs: where they are, and that they may."""
+"""What development tools must know before anything runs: where they are, and that they may.
 
+Read without the application's settings: those need a database and a queue that are not there yet,
+and take half a second to import.
+"""
+
+import os
 from pathlib import Path
 
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from dotenv import dotenv_values
 
 from app.dev.processes import DevelopmentError
 
@@ -10,23 +15,8 @@ REPOSITORY = Path(__file__).resolve().parents[3]
 DEV_DIR = REPOSITORY / ".dev"
 
 
-class Environment(BaseSettings):
-    """The few settings that count before a database and a queue are there."""
-
-    model_config = SettingsConfigDict(env_file=REPOSITORY / ".env", extra="ignore")
-
-    # Whoever does not say so is taken to be in production.
-    environment: str = "production"
-    auth_authorized_parties: str = "http://localhost:3000"
-
-    @property
-    def authorized_party(self) -> str:
-        """The front end in whose name development tokens are made: the first one configured."""
-        return self.auth_authorized_parties.split(",")[0].strip().rstrip("/")
-
-
-def require_development(what: str) -> Environment:
-    """Return the environment if it is a developer's or a test's.
+def require_development(what: str) -> None:
+    """Go on only on a developer's machine or in a test.
 
     Args:
         what: what is about to be done, as the subject of the message.
@@ -34,10 +24,22 @@ def require_development(what: str) -> Environment:
     Raises:
         DevelopmentError: ENVIRONMENT is anything but `development` or `test`.
     """
-    found = Environment()
-    if found.environment not in {"development", "test"}:
+    # Whoever does not say so is taken to be in production.
+    environment = _setting("ENVIRONMENT", "production")
+    if environment not in {"development", "test"}:
         raise DevelopmentError(
-            f"{what} is for development only, and ENVIRONMENT is {found.environment!r}. On your "
+            f"{what} is for development only, and ENVIRONMENT is {environment!r}. On your "
             "own machine, `make setup` writes ENVIRONMENT=development into .env."
         )
-    return found
+
+
+def authorized_party() -> str:
+    """The front end in whose name development tokens are made: the first one configured."""
+    parties = _setting("AUTH_AUTHORIZED_PARTIES", "http://localhost:3000")
+    return parties.split(",")[0].strip().rstrip("/")
+
+
+def _setting(name: str, default: str) -> str:
+    if name in os.environ:
+        return os.environ[name]
+    return dotenv_values(REPOSITORY / ".env").get(name) or default

@@ -6,7 +6,7 @@ command runs as UID and GID; -1 keeps the caller's. The command replaces this sc
 id is the one that the caller already knows.
 
 It is an interpreter of its own because the alternative, `preexec_fn`, is unsafe in a process that
-has threads. The kernel watches the *thread* that starts the child: start children from the main one.
+has threads. The kernel watches the *thread* that starts the child: start from the main thread.
 """
 
 import ctypes

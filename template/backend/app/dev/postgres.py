@@ -217,7 +217,7 @@ class Postgres:
             )
 
     def _initialize(self) -> None:
-        """Make the data folder aside and rename it: an interrupted start leaves nothing half done."""
+        """Make the data folder aside and rename it: an interrupted start leaves no half of one."""
         parent = self.directory.parent
         parent.mkdir(parents=True, exist_ok=True)
         for unfinished in parent.glob(f".{self.directory.name}.new-*"):
@@ -274,7 +274,7 @@ class Postgres:
             )
 
     def _clear_leftovers(self) -> None:
-        """Stop a server that a killed run left on this data; forget a pid that is not a server's."""
+        """Stop a server that a killed run left on this data; forget a pid that is no server's."""
         pid_file = self.directory / "postmaster.pid"
         try:
             pid = int(pid_file.read_text().split("\n", 1)[0])
@@ -369,7 +369,7 @@ class Postgres:
         return found
 
     def _accept_password(self) -> None:
-        """Make the passwords those of `.env`, which may have been written anew since the last run."""
+        """Make the logins' password ours, in case `.env` was written anew since the last run."""
         import psycopg  # not needed to describe or to stop a server
 
         try:

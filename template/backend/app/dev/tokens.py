@@ -4,7 +4,7 @@ import sys
 import time
 
 from app.dev import clerk as provider
-from app.dev.environment import DEV_DIR, require_development
+from app.dev.environment import DEV_DIR, authorized_party, require_development
 from app.dev.issuer_key import IssuerKey, issuer_url, load_or_create
 from app.dev.processes import DevelopmentError
 
@@ -33,14 +33,14 @@ def mint(
     Raises:
         DevelopmentError: this is not a development environment.
     """
-    environment = require_development("Minting a token")
+    require_development("Minting a token")
     now = int(time.time())
     usual = provider.claims(
         user=user,
         org=org,
         role=role,
         issuer=issuer or issuer_url(DEV_DIR),
-        party=environment.authorized_party,
+        party=authorized_party(),
         now=now,
         ttl=ttl,
     )

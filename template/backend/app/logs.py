@@ -1,0 +1,192 @@
+"""Logs: one JSON object a line on stdout, readable lines on a developer's console.
+
+Never in them: personal data, tokens, query strings, request bodies.
+"""
+
+import logging
+import re
+import sys
+import time
+from collections.abc import Collection
+from typing import Any
+from uuid import uuid4
+
+import msgspec
+import structlog
+from starlette.requests import HTTPConnection
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from structlog.contextvars import bind_contextvars, clear_contextvars
+from structlog.typing import EventDict, Processor, WrappedLogger
+
+_REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{8,64}")
+_STARTS = frozenset({"http.response.start", "websocket.accept", "websocket.http.response.start"})
+
+# Libraries put values into the text of their exceptions: Postgres the row, SQLAlchemy the
+# parameters, pydantic the input.
+_VALUES = re.compile(
+    r"^DETAIL:.*?(?=^(?:HINT|CONTEXT|LINE|\[SQL|\(Background|\s*$|Traceback))"
+    r"|^\[parameters: .*?$"
+    r"|(?<=input_value=).*?(?=, input_type=)",
+    re.MULTILINE | re.DOTALL,
+)
+
+log = structlog.get_logger(__name__)
+
+
+def configure(*, level: str, readable: bool) -> None:
+    """Route every log of the process, libraries' too, to stdout.
+
+    Args:
+        level: `debug`, `info`, `warning` or `error`.
+        readable: For a person's eyes rather than a log collector's.
+    """
+    number = logging.getLevelNamesMapping()[level.upper()]
+    shared: list[Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True, key="time"),
+    ]
+    rendered: list[Processor] = (
+        [
+            structlog.dev.ConsoleRenderer(
+                colors=sys.stdout.isatty(),
+                timestamp_key="time",
+                # Others print the variables of every frame, tokens and rows among them.
+                exception_formatter=structlog.dev.plain_traceback,
+            )
+        ]
+        if readable
+        else [
+            structlog.processors.format_exc_info,
+            _without_values,
+            structlog.processors.JSONRenderer(serializer=_json),
+        ]
+    )
+    structlog.configure(
+        processors=[*shared, *rendered],
+        wrapper_class=structlog.make_filtering_bound_logger(number),
+        logger_factory=structlog.WriteLoggerFactory(sys.stdout),
+        cache_logger_on_first_use=True,
+    )
+    handler = logging.StreamHandler(sys.stdout)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=[*shared, structlog.stdlib.add_logger_name],
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *rendered],
+        )
+    )
+    handler.addFilter(_is_not_a_request_line)
+    logging.root.handlers = [handler]
+    logging.root.setLevel(number)
+    for name in ("uvicorn", "uvicorn.error", "uvicorn.access"):
+        logger = logging.getLogger(name)
+        logger.handlers = []
+        logger.propagate = name != "uvicorn.access"
+    # They log every URL they call, keys in query strings included.
+    for name in ("httpx", "httpcore"):
+        logging.getLogger(name).setLevel(max(number, logging.WARNING))
+
+
+def bind_actor(
+    connection: HTTPConnection, *, actor_id: object, org_id: object | None = None
+) -> None:
+    """Name who is asking, in the request's line and in every later line of the request.
+
+    The ids are ours, not the provider's, so that a log does not identify a person by itself.
+    """
+    ids = {"actor_id": str(actor_id)}
+    if org_id is not None:
+        ids["org_id"] = str(org_id)
+    connection.scope.setdefault("state", {}).update(ids)
+    bind_contextvars(**ids)
+
+
+def route_template(scope: Scope) -> str | None:
+    """The path as the endpoint declares it, such as `/contacts/{id}`; None when none matched.
+
+    Unlike the path it holds no ids, and there are only so many of them.
+    """
+    # A route knows its path without the prefixes of the routers that include it; where FastAPI
+    # keeps the whole path differs between plain and included routes.
+    included = scope.get("fastapi", {}).get("effective_route_context")
+    for holder in (included, getattr(included, "starlette_route", None), scope.get("route")):
+        path = getattr(holder, "path", None)
+        if path:
+            return str(path)
+    return None
+
+
+class RequestLog:
+    """Give each request an id, and write one line when it is over.
+
+    The id is the client's `X-Request-ID` when that is harmless, so that it can be followed through
+    several services; it is returned under the same name.
+
+    Args:
+        app: The application.
+        quiet: Paths whose lines are only for debugging, such as probes.
+    """
+
+    def __init__(self, app: ASGIApp, quiet: Collection[str] = ()) -> None:
+        self.app = app
+        self.quiet = frozenset(quiet)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one connection."""
+        if scope["type"] == "lifespan":
+            await self.app(scope, receive, send)
+            return
+        began = time.perf_counter()
+        request_id = _request_id(scope)
+        state = scope.setdefault("state", {})
+        state["request_id"] = request_id
+        clear_contextvars()
+        bind_contextvars(request_id=request_id)
+        header = (b"x-request-id", request_id.encode())
+        status: int | None = None
+
+        async def with_id(message: Message) -> None:
+            nonlocal status
+            if message["type"] in _STARTS:
+                status = message.get("status", 101)
+                message["headers"] = [*message.get("headers", ()), header]
+            await send(message)
+
+        try:
+            await self.app(scope, receive, with_id)
+        finally:
+            write = log.debug if scope["path"] in self.quiet else log.info
+            write(
+                "request",
+                method=scope.get("method", "WEBSOCKET"),
+                route=route_template(scope),
+                # None: the client went away, or the server cut the connection.
+                status=status,
+                duration_ms=round((time.perf_counter() - began) * 1000, 2),
+                # Contexts of other tasks and threads do not reach this one; the state does.
+                actor_id=state.get("actor_id"),
+                org_id=state.get("org_id"),
+            )
+
+
+def _request_id(scope: Scope) -> str:
+    for name, value in scope["headers"]:
+        if name == b"x-request-id" and _REQUEST_ID.fullmatch(value):
+            return str(value, "ascii")
+    return uuid4().hex
+
+
+def _is_not_a_request_line(record: logging.LogRecord) -> bool:
+    """Drop uvicorn's line per WebSocket: it holds the query string, a ticket included."""
+    return not (record.name == "uvicorn.error" and '"WebSocket ' in str(record.msg))
+
+
+def _without_values(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
+    exception = event.get("exception")
+    if exception:
+        event["exception"] = _VALUES.sub("…", exception)
+    return event
+
+
+def _json(event: dict[str, Any], **_: Any) -> str:
+    return msgspec.json.encode(event, enc_hook=repr).decode()
