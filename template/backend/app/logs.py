@@ -8,8 +8,8 @@ import re
 import sys
 import time
 from collections.abc import Collection
+from random import getrandbits
 from typing import Any
-from uuid import uuid4
 
 import msgspec
 import structlog
@@ -173,7 +173,8 @@ def _request_id(scope: Scope) -> str:
     for name, value in scope["headers"]:
         if name == b"x-request-id" and _REQUEST_ID.fullmatch(value):
             return str(value, "ascii")
-    return uuid4().hex
+    # Unique, not secret: uuid4 would ask the kernel for randomness each time.
+    return f"{getrandbits(128):032x}"
 
 
 def _is_not_a_request_line(record: logging.LogRecord) -> bool:

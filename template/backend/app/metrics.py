@@ -5,6 +5,7 @@ import secrets
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from functools import cache
 
 import structlog
 from fastapi import APIRouter, Request, Response
@@ -72,9 +73,8 @@ class RequestMetrics:
             self.in_flight -= 1
             # Labels must stay few: no raw paths, no methods that someone made up.
             method = scope["method"] if scope["method"] in _METHODS else "other"
-            _DURATION.labels(
-                method, route_template(scope) or "unmatched", f"{status // 100}xx"
-            ).observe(time.perf_counter() - began)
+            series = _series(method, route_template(scope) or "unmatched", status // 100)
+            series.observe(time.perf_counter() - began)
 
 
 def router(token: SecretStr | None, readings: Mapping[str, Reading] | None = None) -> APIRouter:
@@ -114,6 +114,11 @@ def serve_worker_metrics(port: int, address: str = "127.0.0.1") -> None:
     They are open to whoever reaches the address: bind it to an internal one.
     """
     start_http_server(port, address)
+
+
+@cache
+def _series(method: str, route: str, status_class: int) -> Histogram:
+    return _DURATION.labels(method, route, f"{status_class}xx")
 
 
 _gauges: dict[str, Gauge] = {}

@@ -1,5 +1,6 @@
 """Bring a database to the current version: roles, tables, policies, the passwords of the logins."""
 
+from functools import cache
 from pathlib import Path
 
 import psycopg
@@ -8,7 +9,8 @@ from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from psycopg import sql
-from sqlalchemy import Connection, create_engine
+from sqlalchemy import Connection, create_engine, text
+from sqlalchemy.ext.asyncio import AsyncEngine
 from sqlalchemy.pool import NullPool
 
 from app.database import psycopg_url, sqlalchemy_url
@@ -37,12 +39,21 @@ def server_version() -> int:
     return int(op.get_bind().exec_driver_sql("show server_version_num").scalar_one())
 
 
+@cache
 def head() -> str:
     """The revision that this code was written for."""
     revision = ScriptDirectory.from_config(_config()).get_current_head()
     if revision is None:
         raise RuntimeError("migrations/versions holds no revision")
     return revision
+
+
+async def require_current(engine: AsyncEngine) -> None:
+    """Raise if the database was not migrated to what this code was written for."""
+    async with engine.connect() as session:
+        found = await session.scalar(text("select app.schema_version()"))
+    if found != head():
+        raise RuntimeError(f"the database is at revision {found}, this code needs {head()}")
 
 
 def migrate(settings: Settings) -> str:

@@ -24,6 +24,8 @@ class Settings(provider.Settings, queue.Settings, BaseSettings):
 
     environment: Literal["development", "test", "staging", "production"] = "production"
 
+    product_name: str = "API"
+    docs_enabled: bool = Field(default=True, description="Serve the API's reference at /docs.")
     allowed_hosts: CommaSeparated = Field(
         min_length=1, description="Host headers that are answered, comma separated."
     )

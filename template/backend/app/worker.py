@@ -68,5 +68,5 @@ async def _keep_house(engine: AsyncEngine, stop: asyncio.Event) -> None:
 def main() -> None:
     """Run a worker process."""
     settings = get_settings()
-    logs.configure(settings)
+    logs.configure(level=settings.log_level, readable=settings.is_local)
     asyncio.run(work(settings))

@@ -693,6 +693,20 @@ async def test_in_an_outage_nobody_waits_twice(
     await asyncio.wait_for(verify.verify(token), 0.1)  # tries again, and does not wait for it
 
 
+async def test_an_outage_of_long_ago_is_no_reason_to_trust_a_withdrawn_key(
+    verify: TokenVerifier, provider: Issuer, clock: Clock
+) -> None:
+    token = sign(claims_of(provider))
+    await verify.verify(token)
+    provider.status = "503 Service Unavailable"
+    clock.seconds += jwks.TTL
+    await verify.verify(token)
+
+    provider.status, provider.keys = "200 OK", [EC]
+    clock.seconds += jwks.TTL + jwks.RETRY_AFTER_FAILURE
+    assert "unknown key" in await refusal(verify, token)
+
+
 async def test_a_provider_that_never_answers_is_a_503_in_bounded_time(
     verify: TokenVerifier, provider: Issuer, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -98,9 +98,7 @@ async def _prove(
         standing,
     ):
         principal = principal_of(identity, standing)
-        bind_actor(
-            request.scope, user_id=principal.user_id, organization_id=principal.organization_id
-        )
+        bind_actor(request, actor_id=principal.user_id, org_id=principal.organization_id)
         refusal = _refusal(principal, permission)
         if refusal is None:
             yield Access(principal, session)

@@ -2,7 +2,7 @@
 
 One cache per process. Its rules, in the order in which they matter:
 
-- A key that the provider withdrew stops working within `TTL`.
+- A key that the provider withdrew stops working within `TTL`, unless the provider is down.
 - Verification goes on while the provider is down, with the keys known so far, for `MAX_STALE`.
 - A new key works as soon as a token names it: an unknown id makes the cache look again.
 - Forged ids do not: whatever they are and however many, the set is read once per `COOLDOWN`.
@@ -73,12 +73,15 @@ class JwksCache:
             KeysUnavailable: it could not be asked, and the keys known so far do not settle it.
         """
         key = self._keys.get(kid)
-        age = self._clock() - self._loaded_at
+        now = self._clock()
+        age = now - self._loaded_at
         if key is not None and age < TTL - REFRESH_AHEAD:
             return key
 
         refresh = self._refresh_unless_too_soon()
-        if key is not None and (age < TTL or (self._failure is not None and age < MAX_STALE)):
+        # Known to be down: the next attempt goes on in the background and holds nobody up.
+        is_down = self._failure is not None and now - self._next_attempt_at < TTL
+        if key is not None and (age < TTL or (is_down and age < MAX_STALE)):
             return key
 
         if refresh is not None:

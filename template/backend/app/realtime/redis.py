@@ -154,7 +154,6 @@ class RedisChannel:
     async def close(self) -> None:
         """See `Channel.close`."""
         await self._redis.aclose()
-        await self._redis.connection_pool.disconnect()
 
     def _name(self, tenant: UUID) -> str:
         return f"{self._prefix}:{tenant}"
@@ -201,13 +200,14 @@ class RedisListener:
     def _understood(self, message: dict[str, Any]) -> Joined | Heard | None:
         if message["type"] not in {"subscribe", "message"}:
             return None
-        _, _, tenant = message["channel"].decode().partition(":")
-        if not tenant:
+        name = message["channel"].decode()
+        if name == self._prefix:
             return None
+        tenant = UUID(name.removeprefix(f"{self._prefix}:"))
         if message["type"] == "subscribe":
-            return Joined(UUID(tenant))
+            return Joined(tenant)
         event_id, _, body = message["data"].partition(b" ")
-        return Heard(UUID(tenant), _event(event_id, body))
+        return Heard(tenant, _event(event_id, body))
 
 
 def _event(event_id: bytes, body: bytes) -> Event:

@@ -11,6 +11,7 @@ begin
         app.current_access(), app.current_user_id(), app.current_org_id(), app.current_member_role()
     to app_api, app_worker, app_audit;
     grant execute on function app.sign_in(), app.redeem_ticket(bytea) to app_api;
+    grant execute on function app.schema_version(), app.job_counts() to app_api, app_worker;
     grant execute on function app.purge_tickets() to app_worker;
     -- An operator's commands run as the role that migrates.
     execute format('grant execute on function app.current_user_id(), app.current_org_id(), '

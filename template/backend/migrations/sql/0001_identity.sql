@@ -77,6 +77,8 @@ create index outbox_due on app.outbox (run_after) where failed_at is null;
 
 -- These functions look behind the policies that call them, so they belong to a role that owns no
 -- table and reads the identity tables through policies of its own.
+grant usage on schema app_migrations to app_definer;
+grant select on app_migrations.alembic_version to app_definer;
 grant create on schema app to app_definer;
 set role app_definer;
 
@@ -156,6 +158,23 @@ begin
         where m.status = 'active' and m.role_as_of < excluded.role_as_of
           and m.role <> excluded.role;
 end;
+$$;
+
+-- Which migration came last: a process asks before it serves.
+create function app.schema_version() returns text
+language sql stable security definer set search_path = ''
+as $$ select version_num::text from app_migrations.alembic_version $$;
+
+-- What a process may know about the machinery as a whole: numbers, and nobody's data.
+create function app.job_counts(
+    out unfinished bigint, out oldest double precision, out dead bigint
+)
+language sql stable security definer set search_path = ''
+as $$
+    select count(*) filter (where failed_at is null),
+           coalesce(extract(epoch from now() - min(created_at) filter (where failed_at is null)), 0),
+           count(*) filter (where failed_at is not null)
+    from app.outbox
 $$;
 
 -- What an operator does by hand: `uv run app members`.

@@ -1,0 +1,76 @@
+"""Builds the ASGI application: the one place where its parts are wired together."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import httpx
+from fastapi import APIRouter, FastAPI
+
+from app import health, logs, metrics
+from app.audit import endpoints as audit
+from app.auth.verifier import TokenVerifier
+from app.choices import channel, queue
+from app.database import create_engine, refuse_unsafe_login
+from app.features.contacts import endpoints as contacts
+from app.features.imports import endpoints as imports
+from app.features.me import endpoints as me
+from app.jobs.readings import readings
+from app.migrations import require_current
+from app.realtime import endpoints as realtime
+from app.realtime.hub import Hub
+from app.security import docs, middleware, problems
+from app.settings import Settings, get_settings
+from app.storage import Storage
+
+API = "/api/v1"
+
+
+def create_app(settings: Settings | None = None) -> FastAPI:
+    """The application. It opens no connection before its lifespan begins."""
+    settings = settings or get_settings()
+    logs.configure(level=settings.log_level, readable=settings.is_local)
+
+    engine = create_engine(settings, application_name="api")
+    jobs = queue.create_queue(settings)
+    events = channel.create_channel(settings)
+    storage = Storage(settings.storage_url)
+    http = httpx.AsyncClient(timeout=5.0, follow_redirects=False)
+    verifier = TokenVerifier(settings, http)
+    hub = Hub(events)
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        await refuse_unsafe_login(engine)
+        async with hub:
+            yield
+        await verifier.aclose()
+        await http.aclose()
+        await events.close()
+        await jobs.close()
+        await engine.dispose()
+
+    app = FastAPI(title=settings.product_name, docs_url=None, redoc_url=None, lifespan=lifespan)
+    app.state.settings = settings
+    app.state.engine = engine
+    app.state.storage = storage
+    app.state.verifier = verifier
+    app.state.hub = hub
+
+    problems.install(app)
+    app.state.principal_limit = middleware.install(app, settings, uploads=[f"{API}/imports"])
+
+    checks = {
+        "database": lambda: require_current(engine),
+        "queue": jobs.check,
+        "storage": storage.check,
+    }
+    app.include_router(health.router(checks))
+    app.include_router(metrics.router(settings.metrics_token, readings(engine)))
+    if settings.docs_enabled:
+        app.include_router(docs.router())
+
+    api = APIRouter(prefix=API)
+    for feature in (me, contacts, imports, audit, realtime):
+        api.include_router(feature.router)
+    app.include_router(api)
+    return app

@@ -1,0 +1,45 @@
+"""Whether the holder of a socket still belongs to its organization: asked again every few seconds."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+from uuid import UUID
+
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from app.auth.permissions import Permission, permissions_of, role_named
+from app.tenancy.session import transaction
+
+PERMISSION: Permission = "realtime:connect"
+
+_AT_ONCE = 4
+"""Checks under way at the same time: most of the connection pool is for requests."""
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """Who holds a socket, as the database knows them now."""
+
+    user_id: UUID
+    organization_id: UUID
+
+
+CheckAccess: TypeAlias = Callable[[Mapping[str, Any]], Awaitable[Member | None]]
+"""From a token's claims to the member they name; None if the database, asked now, says no."""
+
+
+def access_checker(engine: AsyncEngine) -> CheckAccess:
+    """The check against the database of this process."""
+    turn = asyncio.Semaphore(_AT_ONCE)
+
+    async def check(claims: Mapping[str, Any]) -> Member | None:
+        async with turn, transaction(engine, claims, "realtime") as (_, standing):
+            pass
+        if standing.user_id is None or standing.organization_id is None or standing.role is None:
+            return None
+        if PERMISSION not in permissions_of(role_named(standing.role)):
+            return None
+        return Member(standing.user_id, standing.organization_id)
+
+    return check
