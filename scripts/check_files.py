@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Final
 
 import yaml
+
 from worktree import ROOT, files
 
 PARSERS: Final[dict[str, Callable[[str], object]]] = {

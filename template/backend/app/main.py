@@ -17,6 +17,7 @@ from app.features.me import endpoints as me
 from app.jobs.readings import readings
 from app.migrations import require_current
 from app.realtime import endpoints as realtime
+from app.realtime.access import access_checker
 from app.realtime.hub import Hub
 from app.security import docs, middleware, problems
 from app.settings import Settings, get_settings
@@ -45,7 +46,6 @@ def create_app(settings: Settings | None = None) -> FastAPI:
             yield
         await verifier.aclose()
         await http.aclose()
-        await events.close()
         await jobs.close()
         await engine.dispose()
 
@@ -55,6 +55,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.state.storage = storage
     app.state.verifier = verifier
     app.state.hub = hub
+    app.state.check_access = access_checker(engine)
 
     problems.install(app)
     app.state.principal_limit = middleware.install(app, settings, uploads=[f"{API}/imports"])

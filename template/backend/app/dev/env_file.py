@@ -5,12 +5,14 @@ Run by `make setup` and after the repository is generated, with whatever Python 
 version brought is added. Only the owner may read the file, and git ignores it.
 """
 
+import argparse
 import os
 import re
 import secrets
 import sys
 import tempfile
 from pathlib import Path
+from typing import List  # noqa: UP035  # list[str] needs 3.9
 
 HEADER = """\
 # The settings of this machine. Never commit this file; .env.example explains every setting.
@@ -55,16 +57,16 @@ def complete(path: Path) -> str:
     if not missing:
         if path.stat().st_mode & 0o777 != PRIVATE:
             path.chmod(PRIVATE)
-            return f"{path}: complete; now readable by its owner only"
-        return f"{path}: complete, nothing changed"
+            return "complete; now readable by its owner only"
+        return "complete, nothing changed"
     if text and not text.endswith("\n"):
         text += "\n"
     for name, make, reason in missing:
         text += f"\n# {reason}\n{name}={make()}\n"
     _replace(path, text)
     if not exists:
-        return f"{path}: written, with new secrets"
-    return f"{path}: added {', '.join(name for name, _, _ in missing)}"
+        return "written, with new secrets"
+    return f"added {', '.join(name for name, _, _ in missing)}"
 
 
 def _replace(path: Path, text: str) -> None:
@@ -81,12 +83,13 @@ def _replace(path: Path, text: str) -> None:
         raise
 
 
-def main() -> int:
-    """Complete the repository's `.env`, or the file named as the argument."""
-    default = Path(__file__).resolve().parents[3] / ".env"
-    path = Path(sys.argv[1]) if len(sys.argv) > 1 else default
+def main(arguments: List[str]) -> int:
+    """Complete the `.env` of this repository, or of the one named by `--repository FOLDER`."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--repository", type=Path, default=Path(__file__).resolve().parents[3])
+    path = parser.parse_args(arguments).repository / ".env"
     try:
-        print(complete(path))  # noqa: T201  # a command's one line of output
+        print(f".env: {complete(path)}")  # noqa: T201  # a command's one line of output
     except OSError as error:
         print(f"cannot write {path}: {error.strerror}", file=sys.stderr)  # noqa: T201
         return 1
@@ -94,4 +97,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))

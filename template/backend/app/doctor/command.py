@@ -1,7 +1,7 @@
 """What `uv run app doctor` prints."""
 
 import sys
-from collections.abc import Iterable
+from collections.abc import Sequence
 
 import psycopg
 from rich.console import Console
@@ -22,11 +22,12 @@ def main() -> int:
     settings = get_settings()
     secret = settings.migration_database_url or settings.database_url
     try:
-        with psycopg.connect(psycopg_url(secret.get_secret_value()), connect_timeout=10) as database:
+        url = psycopg_url(secret.get_secret_value())
+        with psycopg.connect(url, connect_timeout=10) as database:
             database.execute("set transaction isolation level repeatable read read only")
             examinations = examine(database)
             name = f"{database.info.dbname} at {database.info.host}:{database.info.port}"
-    except psycopg.Error as error:
+    except psycopg.OperationalError as error:
         sys.stderr.write(
             f"The database cannot be examined: {error}\n"
             "Check MIGRATION_DATABASE_URL (or DATABASE_URL), and that the server runs.\n"
@@ -35,7 +36,7 @@ def main() -> int:
     return report(examinations, name)
 
 
-def report(examinations: Iterable[Examination], database: str) -> int:
+def report(examinations: Sequence[Examination], database: str) -> int:
     """Print a table of all checks, then a line for each finding with its cure; return the code."""
     console = Console(highlight=False)
     table = Table("check", "object", "verdict", title=f"Database {database}")

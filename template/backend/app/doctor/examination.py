@@ -5,10 +5,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import psycopg
-from psycopg.rows import class_row, namedtuple_row
+from psycopg.rows import class_row
 
-from app.doctor import queries
+from app.doctor import isolation, privileges, trail
 from app.doctor.expressions import calls, calls_per_row, requires_equality
+from app.doctor.relations import RELATIONS
 
 # What the policies compare with. Whoever changes the tenancy changes it here.
 TENANT_COLUMN = "org_id"
@@ -35,7 +36,7 @@ class Check:
 
     name: str
     why: str
-    find: Callable[["psycopg.Connection[Any]"], Iterable[Finding]]
+    find: Callable[[psycopg.Connection[Any]], Iterable[Finding]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,35 +79,33 @@ class _Policy:
         )
 
 
-def examine(connection: "psycopg.Connection[Any]") -> list[Examination]:
+def examine(connection: psycopg.Connection[Any]) -> list[Examination]:
     """Run every check in the connection's current transaction. Changes nothing.
 
     Any login may: the catalogs are readable by all.
     """
-    with connection.transaction():
+    with connection.transaction(force_rollback=True):
         # Names come back with their schema, and times in one time zone.
         connection.execute("set local search_path = ''")
         connection.execute("set local timezone = 'UTC'")
         return [Examination(check, tuple(check.find(connection))) for check in CHECKS]
 
 
-def _query(statement: str) -> Callable[["psycopg.Connection[Any]"], Iterator[Finding]]:
-    def find(connection: "psycopg.Connection[Any]") -> Iterator[Finding]:
-        with connection.cursor(row_factory=namedtuple_row) as cursor:
-            cursor.execute((queries.RELATIONS + statement).encode())
-            for row in cursor:
-                yield Finding(row.object, row.problem, row.cure, getattr(row, "is_warning", False))
+def _query(statement: str) -> Callable[[psycopg.Connection[Any]], Iterator[Finding]]:
+    def find(connection: psycopg.Connection[Any]) -> Iterator[Finding]:
+        with connection.cursor(row_factory=class_row(Finding)) as cursor:
+            yield from cursor.execute((RELATIONS + statement).encode())
 
     return find
 
 
-def _policies(connection: "psycopg.Connection[Any]") -> list[_Policy]:
+def _policies(connection: psycopg.Connection[Any]) -> list[_Policy]:
     with connection.cursor(row_factory=class_row(_Policy)) as cursor:
-        cursor.execute((queries.RELATIONS + queries.POLICIES).encode())
+        cursor.execute((RELATIONS + isolation.POLICIES).encode())
         return cursor.fetchall()
 
 
-def _policy_roles(connection: "psycopg.Connection[Any]") -> Iterator[Finding]:
+def _policy_roles(connection: psycopg.Connection[Any]) -> Iterator[Finding]:
     for policy in _policies(connection):
         if "public" in policy.roles:
             yield Finding(
@@ -117,7 +116,7 @@ def _policy_roles(connection: "psycopg.Connection[Any]") -> Iterator[Finding]:
             )
 
 
-def _policy_clauses(connection: "psycopg.Connection[Any]") -> Iterator[Finding]:
+def _policy_clauses(connection: psycopg.Connection[Any]) -> Iterator[Finding]:
     clauses = {
         "SELECT": (True, False),
         "INSERT": (False, True),
@@ -149,7 +148,7 @@ def _policy_clauses(connection: "psycopg.Connection[Any]") -> Iterator[Finding]:
             )
 
 
-def _policy_tenant(connection: "psycopg.Connection[Any]") -> Iterator[Finding]:
+def _policy_tenant(connection: psycopg.Connection[Any]) -> Iterator[Finding]:
     for policy in _policies(connection):
         if policy.may_see_every_tenant or not policy.is_permissive:
             continue
@@ -169,7 +168,7 @@ def _policy_tenant(connection: "psycopg.Connection[Any]") -> Iterator[Finding]:
                 )
 
 
-def _policy_initplan(connection: "psycopg.Connection[Any]") -> Iterator[Finding]:
+def _policy_initplan(connection: psycopg.Connection[Any]) -> Iterator[Finding]:
     for policy in _policies(connection):
         names = {
             name
@@ -194,17 +193,17 @@ CHECKS = (
     Check(
         "row-security",
         "Without row level security a grant shows every tenant's rows.",
-        _query(queries.ROW_SECURITY),
+        _query(isolation.ROW_SECURITY),
     ),
     Check(
         "force-row-security",
         "Without FORCE the owner of a table, and a function that belongs to it, sees every tenant.",
-        _query(queries.FORCE_ROW_SECURITY),
+        _query(isolation.FORCE_ROW_SECURITY),
     ),
     Check(
         "policy-coverage",
         "A command that is granted but has no policy finds nothing, or fails.",
-        _query(queries.POLICY_COVERAGE),
+        _query(isolation.POLICY_COVERAGE),
     ),
     Check(
         "policy-roles",
@@ -229,61 +228,61 @@ CHECKS = (
     Check(
         "tenant-column",
         "The database fills in the tenant, so that no code can name another.",
-        _query(queries.TENANT_COLUMN),
+        _query(isolation.TENANT_COLUMN),
     ),
     Check(
         "tenant-keys",
         "A key that does not begin with the tenant tells one that a value exists at another.",
-        _query(queries.TENANT_KEYS),
+        _query(isolation.TENANT_KEYS),
     ),
     Check(
         "tenant-links",
         "A foreign key without the tenant links a row of one to a row of another.",
-        _query(queries.TENANT_LINKS),
+        _query(isolation.TENANT_LINKS),
     ),
     Check(
         "tenant-index",
         "Every statement looks for one tenant's rows: without such an index it reads them all.",
-        _query(queries.TENANT_INDEX),
+        _query(isolation.TENANT_INDEX),
     ),
     Check(
         "grants",
         "What row level security does not bind must not be granted.",
-        _query(queries.GRANTS),
+        _query(privileges.GRANTS),
     ),
     Check(
         "logins",
         "A login that row level security does not bind sees every tenant.",
-        _query(queries.LOGINS),
+        _query(privileges.LOGINS),
     ),
     Check(
         "ownership",
         "An owner can switch row level security off.",
-        _query(queries.OWNERSHIP),
+        _query(privileges.OWNERSHIP),
     ),
     Check(
         "definer-functions",
         "A function that runs as its owner must not be led astray, nor be open to all.",
-        _query(queries.DEFINER_FUNCTIONS),
+        _query(privileges.DEFINER_FUNCTIONS),
     ),
     Check(
         "views",
         "A view reads with the rights of its owner, unless it is told not to.",
-        _query(queries.VIEWS),
+        _query(privileges.VIEWS),
     ),
     Check(
         "audit-triggers",
         "A change that no trigger sees leaves no record.",
-        _query(queries.AUDIT_TRIGGERS),
+        _query(trail.AUDIT_TRIGGERS),
     ),
     Check(
         "audit-trail",
         "Records that can be altered prove nothing; each partition needs its own protection.",
-        _query(queries.AUDIT_TRAIL),
+        _query(trail.AUDIT_TRAIL),
     ),
     Check(
         "audit-partitions",
         "Records without a month of their own cannot be archived by month.",
-        _query(queries.AUDIT_PARTITIONS),
+        _query(trail.AUDIT_PARTITIONS),
     ),
 )

@@ -27,7 +27,7 @@ _SPACE_BEFORE = re.compile(r"\s")
 _DEAR_BUILTINS = frozenset({"current_setting", "set_config"})
 
 
-@dataclass
+@dataclass(eq=False)
 class Group:
     """What stands between two parentheses, with the name in front of them if it is a call."""
 
@@ -138,9 +138,7 @@ def requires_equality(expression: str, column: str, function: str) -> bool:
     True for `column = (select function())`, alone or joined by AND with anything else; an OR beside
     it would let other rows through.
     """
-    return any(
-        _is_equality(part, column, function) for part in _conjuncts(parse(expression).items)
-    )
+    return any(_is_equality(part, column, function) for part in _conjuncts(parse(expression).items))
 
 
 def _conjuncts(items: list[Item]) -> Iterator[list[Item]]:

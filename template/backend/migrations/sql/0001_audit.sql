@@ -110,10 +110,11 @@ language plpgsql security definer set search_path = ''
 as $$
 declare
     tenant_column text := tg_argv[0];
-    actor_id uuid := app.current_user_id();
-    actor text := app.claims() ->> 'sub';
+    actor_id uuid;
+    actor text;
     request_id text := app.request_id();
 begin
+    select a.user_id, a.subject into actor_id, actor from app.current_access() a;
     if tg_op = 'INSERT' then
         insert into audit.events
             (org_id, actor_id, actor, request_id, action, table_name, row_id, new)

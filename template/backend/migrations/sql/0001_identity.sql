@@ -84,18 +84,19 @@ set role app_definer;
 
 -- Everything there is to know about who is asking, in one look. No row: nobody we know.
 create function app.current_access()
-returns table (user_id uuid, org_id uuid, role text, role_as_of timestamptz)
+returns table (user_id uuid, subject text, org_id uuid, role text, role_as_of timestamptz)
 language sql stable security definer set search_path = '' rows 1
 as $$
-    select u.id, m.org_id, m.role, m.role_as_of
+    select u.id, u.subject, m.org_id, m.role, m.role_as_of
     from public.users u
     left join public.organizations o on o.external_id = app.claimed_organization()
     left join public.memberships m
         on m.org_id = o.id and m.user_id = u.id and m.status = 'active'
     where u.subject = app.claims() ->> 'sub'
     union all
-    select j.user_id, j.org_id, 'worker', null
+    select j.user_id, u.subject, j.org_id, 'worker', null
     from app.outbox j
+    left join public.users u on u.id = j.user_id
     where j.id = (app.claims() ->> 'job_id')::uuid
       and j.failed_at is null
       and pg_has_role(session_user, 'app_worker', 'member')

@@ -1,0 +1,27 @@
+"""What every test of the template shares: a snapshot of the working tree, and its renders."""
+
+from pathlib import Path
+
+import pytest
+
+from rendering import Answers, combinations, name_of, render
+from worktree import snapshot
+
+
+@pytest.fixture(scope="session")
+def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The template as it is now, uncommitted work included; read only."""
+    return snapshot(tmp_path_factory.mktemp("source"))
+
+
+@pytest.fixture(scope="session", params=combinations(), ids=name_of)
+def combination(request: pytest.FixtureRequest) -> Answers:
+    """Each valid combination of answers in turn."""
+    answers: Answers = request.param
+    return answers
+
+
+@pytest.fixture(scope="session")
+def rendered(source: Path, combination: Answers, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What a combination renders to; read only. Render your own to change something in it."""
+    return render(source, tmp_path_factory.mktemp("rendered") / "acme", combination)

@@ -1,0 +1,118 @@
+"""Rendering the template for tests, and the combinations of answers there are."""
+
+import itertools
+import os
+import shutil
+import tempfile
+import warnings
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import copier
+import yaml
+
+from worktree import ROOT
+
+Answers = Mapping[str, str]
+
+
+def questionnaire() -> dict[str, Any]:
+    """What copier.yml says."""
+    loaded: dict[str, Any] = yaml.safe_load((ROOT / "copier.yml").read_text())
+    return loaded
+
+
+def questions() -> dict[str, dict[str, Any]]:
+    """The questions of copier.yml, in their order."""
+    return {name: details for name, details in questionnaire().items() if not name.startswith("_")}
+
+
+def choices() -> dict[str, list[str]]:
+    """The answers that each question offers, for those that offer any."""
+    return {
+        name: [_value(choice) for choice in _listed(details["choices"])]
+        for name, details in questions().items()
+        if "choices" in details
+    }
+
+
+def combinations() -> list[Answers]:
+    """Every valid combination of answers: those that Copier itself accepts."""
+    offered = choices()
+    every = (
+        dict(zip(offered, values, strict=True)) for values in itertools.product(*offered.values())
+    )
+    with tempfile.TemporaryDirectory(prefix="copier-saas-") as scratch:
+        # The questions alone: asking them costs milliseconds, rendering the files a second.
+        source = Path(scratch, "source")
+        (source / "template").mkdir(parents=True)
+        shutil.copy(ROOT / "copier.yml", source)
+        return [answers for answers in every if _accepts(source, Path(scratch, "copy"), answers)]
+
+
+def name_of(answers: Answers) -> str:
+    """A combination's name in test ids and folders: its answers, joined."""
+    return "-".join(answers.values())
+
+
+def render(source: Path, destination: Path, answers: Mapping[str, object]) -> Path:
+    """Render a snapshot of the template with these answers and no tasks.
+
+    Raises:
+        ValueError: an answer is refused by its question.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)  # Copier's, about its own temporary files
+        copier.run_copy(
+            str(source),
+            destination,
+            data=dict(answers),
+            defaults=True,
+            overwrite=True,
+            quiet=True,
+            skip_tasks=True,
+        )
+    return destination
+
+
+def files_of(repository: Path) -> list[Path]:
+    """Every file and link under a folder, sorted, without what tools leave behind."""
+    caches = {".git", ".venv", "__pycache__", ".mypy_cache", ".ruff_cache", ".pytest_cache"}
+    return sorted(
+        path
+        for path in repository.rglob("*")
+        if (path.is_symlink() or not path.is_dir())
+        and not caches & set(path.relative_to(repository).parts)
+    )
+
+
+def clean_environment(**extra: str) -> dict[str, str]:
+    """The environment of a user's shell: without what pytest, make or a virtual environment set.
+
+    The template's tools, uv among them, come last on PATH, as if they were installed.
+    """
+    ours = ("PYTEST_", "MAKE", "MFLAGS", "VIRTUAL_ENV", "PYTHON", "GIT_DIR", "GIT_WORK_TREE")
+    servers = ("DATABASE_", "MIGRATION_DATABASE_", "REDIS_", "STORAGE_", "AUTH_", "API_PORT", "PG")
+    kept = {
+        name: value for name, value in os.environ.items() if not name.startswith((*ours, *servers))
+    }
+    kept["PATH"] = f"{kept['PATH']}{os.pathsep}{ROOT / '.venv/bin'}"
+    kept["UV_PYTHON_DOWNLOADS"] = "never"
+    return kept | extra
+
+
+def _listed(offered: Any) -> Iterator[Any]:
+    yield from offered.values() if isinstance(offered, dict) else offered
+
+
+def _value(choice: Any) -> str:
+    return str(choice["value"] if isinstance(choice, dict) else choice)
+
+
+def _accepts(source: Path, destination: Path, answers: Answers) -> bool:
+    try:
+        render(source, destination, answers)
+    except ValueError:
+        return False
+    return True
