@@ -6,6 +6,9 @@ PY := .venv/bin/python
 MAKEOVERRIDES :=
 unexport ARGS ASK
 
+# Our uv serves the demo where the machine has none.
+IN_DEMO := PATH="$$PATH:$(CURDIR)/.venv/bin" $(MAKE) --no-print-directory -C demo
+
 .PHONY: help setup demo test check format lock bench clean
 
 help: ## list the commands
@@ -16,8 +19,8 @@ setup: ## install the tools into .venv (PYTHON=… names the Python to use)
 
 demo: setup ## render ./demo and run it until Ctrl-C (ASK=1 asks, ARGS="-d …" answers, API_PORT=…)
 	@$(PY) scripts/demo.py $(if $(ASK),--ask) -- $(ARGS)
-	@$(MAKE) --no-print-directory -C demo setup
-	@$(MAKE) --no-print-directory -C demo dev SEED=1 $(if $(API_PORT),API_PORT=$(API_PORT))
+	@$(IN_DEMO) setup
+	@$(IN_DEMO) dev SEED=1 $(if $(API_PORT),API_PORT=$(API_PORT))
 
 test: setup ## run every test (ARGS="-k render -n 4" goes to pytest)
 	@$(PY) -m pytest $(ARGS)

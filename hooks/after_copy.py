@@ -42,9 +42,8 @@ def main(repository: Path) -> None:
 def write_settings(repository: Path) -> str:
     """Let the repository write its own `.env` with generated secrets, unless it has one."""
     script = repository / "backend/app/dev/env_file.py"
-    said = _run([sys.executable, str(script)], cwd=repository)
-    _, _, outcome = said.partition(f"{repository / '.env'}: ")
-    return outcome or said
+    said = _run([sys.executable, str(script), "--repository", str(repository)], cwd=repository)
+    return said.removeprefix(".env: ")
 
 
 def lock(repository: Path) -> str:

@@ -24,13 +24,12 @@ if [ -z "$found" ]; then
     if [ -n "$older" ]; then
         echo "Python 3.11 or newer is needed, but$older" >&2
     else
-        echo "Python 3.11 or newer is needed, and ${PYTHON:-none} was found." >&2
+        echo "Python 3.11 or newer is needed, but ${PYTHON:-no Python} cannot be run." >&2
     fi
     echo "Install one, or name it: make setup PYTHON=/path/to/python3.12" >&2
     exit 1
 fi
 
-echo "Setting up $venv with Python $version; the first time this takes about a minute."
 rm -f "$venv/installed.txt"
 if "$found" -c 'import ensurepip' 2>/dev/null; then
     "$found" -m venv --clear "$venv"
@@ -44,6 +43,7 @@ else
     exit 1
 fi
 
+echo "Setting up $venv with Python $version; the first time this takes about a minute."
 # A personal pip configuration may say --user or --require-virtualenv; neither has a say in here.
 PIP_USER=0 PIP_REQUIRE_VIRTUALENV=0 "$@" install --quiet --disable-pip-version-check \
     --require-hashes --requirement requirements.txt

@@ -77,7 +77,8 @@ def configure(*, level: str, readable: bool) -> None:
     )
     handler.addFilter(_is_not_a_request_line)
     logging.root.handlers = [handler]
-    logging.root.setLevel(number)
+    # Never lower: at `debug` servers and clients log headers, tokens among them.
+    logging.root.setLevel(max(number, logging.INFO))
     for name in ("uvicorn", "uvicorn.error", "uvicorn.access"):
         logger = logging.getLogger(name)
         logger.handlers = []

@@ -12,7 +12,6 @@ import secrets
 import sys
 import tempfile
 from pathlib import Path
-from typing import List  # noqa: UP035  # list[str] needs 3.9
 
 HEADER = """\
 # The settings of this machine. Never commit this file; .env.example explains every setting.
@@ -83,11 +82,11 @@ def _replace(path: Path, text: str) -> None:
         raise
 
 
-def main(arguments: List[str]) -> int:
+def main() -> int:
     """Complete the `.env` of this repository, or of the one named by `--repository FOLDER`."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--repository", type=Path, default=Path(__file__).resolve().parents[3])
-    path = parser.parse_args(arguments).repository / ".env"
+    path = parser.parse_args().repository / ".env"
     try:
         print(f".env: {complete(path)}")  # noqa: T201  # a command's one line of output
     except OSError as error:
@@ -97,4 +96,4 @@ def main(arguments: List[str]) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(main())

@@ -5,7 +5,7 @@ import signal
 import subprocess
 import sys
 import time
-import urllib.error
+import tomllib
 import urllib.request
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
@@ -42,8 +42,6 @@ def configured() -> dict[str, str]:
 def project_name() -> str:
     """Return the project's slug: the name of the package that is installed for this repository."""
     text = (BACKEND / "pyproject.toml").read_text()
-    import tomllib  # noqa: PLC0415  # only where servers are started
-
     return str(tomllib.loads(text)["project"]["name"])
 
 
@@ -199,7 +197,7 @@ class Servers:
             self._issuer_url = self.settings["AUTH_ISSUER"]
             self.notes.append(f"AUTH_ISSUER is set: tokens come from {self._issuer_url}")
             return
-        from app.dev.issuer_key import remembered_port  # noqa: PLC0415  # 0.2 s, while others start
+        from app.dev.issuer_key import remembered_port  # 0.2 s, while the servers start
 
         port = remembered_port(self.dev_dir)
         if port is None or not port_is_free(port):

@@ -87,7 +87,7 @@ class Processes:
     def add(self, pid: int) -> None:
         """Record a process right after its start."""
         identity = ProcessIdentity.of(pid)
-        if identity is not None:
+        if identity is not None and identity not in self._known:
             self._known.append(identity)
             write_private(self._path, json.dumps([asdict(known) for known in self._known]))
 

@@ -1,4 +1,4 @@
-"""What row level security must say. Each query returns what is wrong: object, problem, cure."""
+"""What row level security must say. A query returns what is wrong: object, problem, cure."""
 
 # The tables of schema audit have a check of their own.
 ROW_SECURITY = """

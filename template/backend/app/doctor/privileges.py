@@ -1,4 +1,4 @@
-"""What row level security does not bind. Each query returns what is wrong: object, problem, cure."""
+"""What row level security does not bind. A query returns what is wrong: object, problem, cure."""
 
 GRANTS = """
 select r.name as object, format('%s is granted to PUBLIC', h.privilege) as problem,
@@ -23,19 +23,20 @@ select format('%s, %s', r.name, s.name),
     'may be read, and tells how many rows all tenants have made',
     format('revoke select on sequence %s from %I;', r.name, s.name)
 from relations r, serving s
-where r.relkind = 'S' and has_sequence_privilege(s.name, r.oid, 'SELECT')
+where r.relkind = 'S' and not s.is_superuser
+  and has_sequence_privilege(s.name, r.oid, 'SELECT')
 union all
 select format('schema %I, %s', n.nspname, s.name),
     'may create objects there, which other code could take for its own',
     format('revoke create on schema %I from %I, public;', n.nspname, s.name)
 from pg_namespace n, serving s
-where n.nspname !~ '^pg_' and n.nspname <> 'information_schema'
+where n.nspname !~ '^pg_' and n.nspname <> 'information_schema' and not s.is_superuser
   and has_schema_privilege(s.name, n.oid, 'CREATE')
 union all
 select format('database %I, %s', current_database(), s.name), 'may create schemas there',
     format('revoke create on database %I from %I;', current_database(), s.name)
 from serving s
-where has_database_privilege(s.name, current_database(), 'CREATE')
+where not s.is_superuser and has_database_privilege(s.name, current_database(), 'CREATE')
 order by 1, 2
 """
 
@@ -69,7 +70,7 @@ select fault.object, fault.problem, fault.cure from (
         format('revoke %I from %I;', other.rolname, s.name)
     from serving s
     join pg_roles other on other.rolname <> s.name and pg_has_role(s.name, other.oid, 'member')
-    where not (select r.rolsuper from pg_roles r where r.rolname = s.name)
+    where not s.is_superuser
       and (
           other.rolname in ('app_definer', 'app_audit') or other.rolsuper or other.rolbypassrls
           or other.rolname ~ '^pg_(read_server|write_server|execute_server|maintain|write_all)'

@@ -29,7 +29,7 @@ with relations as (
       )
 ),
 serving as (
-    select rolname::text as name from pg_roles
+    select rolname::text as name, rolsuper as is_superuser from pg_roles
     where rolname in ('app_api', 'app_worker', 'anon', 'authenticated')
 ),
 grantees as (

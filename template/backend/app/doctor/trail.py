@@ -1,4 +1,4 @@
-"""What the audit trail needs. Each query returns what is wrong: object, problem, cure."""
+"""What the audit trail needs. A query returns what is wrong: object, problem, cure."""
 
 # A trigger's tgtype: 1 for each row, 2 before, 4 insert, 8 delete, 16 update, 32 truncate.
 # Source: src/include/catalog/pg_trigger.h of Postgres.

@@ -63,9 +63,7 @@ class BullMQ:
             },
         )
 
-    async def work(
-        self, run: Run, *, concurrency: int, stop: asyncio.Event, drain: float
-    ) -> None:
+    async def work(self, run: Run, *, concurrency: int, stop: asyncio.Event, drain: float) -> None:
         """Run what is delivered until told to stop, then finish what has begun."""
 
         async def process(job: BullJob, _token: str) -> None:

@@ -18,9 +18,7 @@ class Queue(Protocol):
     async def offer(self, job_id: UUID, delivery: int) -> None:
         """Put a job into the queue. The same pair a second time changes nothing."""
 
-    async def work(
-        self, run: Run, *, concurrency: int, stop: asyncio.Event, drain: float
-    ) -> None:
+    async def work(self, run: Run, *, concurrency: int, stop: asyncio.Event, drain: float) -> None:
         """Run what is delivered until told to stop, then finish what has begun.
 
         Args:

@@ -19,7 +19,7 @@ import random
 from collections import deque
 from contextlib import suppress
 from datetime import UTC, datetime
-from typing import Final, Literal
+from typing import Any, Final, Literal
 from urllib.parse import urlsplit
 
 import msgspec
@@ -39,11 +39,11 @@ log = structlog.get_logger()
 SUBPROTOCOL = "realtime.v1"
 TICKET_SUBPROTOCOL = "ticket."
 """A browser can send its ticket only in the list of subprotocols, or in the URL, which gets logged.
-It offers `realtime.v1` as well, because it insists on one of its offers being chosen."""  # noqa: D205
+It offers `realtime.v1` as well, because it insists on one of its offers being chosen."""
 
 RECHECK = (2.0, 3.0)
 """Seconds between two checks that the holder is still a member, at random, so that the sockets of
-a restarted server do not check all at once."""  # noqa: D205
+a restarted server do not check all at once."""
 
 CHECK_TIMEOUT = 5.0
 UNCHECKED = 10.0
@@ -125,8 +125,7 @@ async def _serve(websocket: WebSocket) -> Close | None:
     # The server logs the URL that it accepts, and no ticket belongs into a log.
     websocket.scope["query_string"] = b""
     try:
-        if not _origin_allowed(websocket):
-            raise Refused(BAD_ORIGIN)
+        _check_origin(websocket)
         after = _position(last_event_id)
         lease = await _lease(websocket, ticket)
     except Refused as refused:
@@ -152,15 +151,15 @@ def _ticket(websocket: WebSocket) -> str:
     return websocket.query_params.get("ticket", "")
 
 
-def _origin_allowed(websocket: WebSocket) -> bool:
+def _check_origin(websocket: WebSocket) -> None:
     """Only browsers send an origin, and only they carry other sites' pages."""
     origin = websocket.headers.get("origin")
     if origin is None or origin in websocket.app.state.settings.allowed_origins:
-        return True
-    try:
-        return urlsplit(origin).netloc.lower() == websocket.headers.get("host", "").lower() != ""
-    except ValueError:
-        return False
+        return
+    with suppress(ValueError):
+        if urlsplit(origin).netloc.lower() == websocket.headers.get("host", "").lower() != "":
+            return
+    raise Refused(BAD_ORIGIN)
 
 
 def _position(last_event_id: str | None) -> Position | None:
@@ -208,13 +207,14 @@ class _Connection:
         ended = self._subscriber.ended
         if ended.done():
             return ended.result()
-        tasks = [
+        tasks: list[asyncio.Task[None]] = [
             asyncio.create_task(self._send()),
             asyncio.create_task(self._receive()),
             asyncio.create_task(self._watch()),
         ]
         try:
-            await asyncio.wait([ended, *tasks], return_when=asyncio.FIRST_COMPLETED)
+            running: list[asyncio.Future[Any]] = [ended, *tasks]
+            await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
         finally:
             for task in tasks:
                 task.cancel()

@@ -16,7 +16,6 @@ from uuid import UUID
 import structlog
 
 from app.realtime.events import (
-    START,
     BrokerUnavailable,
     Channel,
     Event,
@@ -63,13 +62,14 @@ _CATCH_UP: Final = _CatchUp()
 
 
 class Subscriber:
-    """What one socket still has to send, in order and without duplicates. At most `limit` events
-    wait; a socket that falls further behind ends with `TOO_SLOW`.
+    """What one socket still has to send, in order and without duplicates.
+
+    At most `limit` events wait: a socket that falls further behind ends with `TOO_SLOW`.
 
     Attributes:
         tenant: whose events these are.
         ended: done when the socket has to close, with the reason.
-    """  # noqa: D205
+    """
 
     def __init__(self, channel: Channel, tenant: UUID, after: Position | None, limit: int) -> None:
         self.tenant = tenant
@@ -152,6 +152,9 @@ class Hub:
         backlog: how many events may wait for one socket.
         sockets_per_principal: how many sockets one person may hold in one organization, in this
             process.
+
+    Attributes:
+        connected: whether the broker can be heard now.
     """
 
     def __init__(
@@ -165,6 +168,7 @@ class Hub:
         self._changed = asyncio.Event()
         self._principals: Counter[Hashable] = Counter()
         self._following: asyncio.Task[None] | None = None
+        self.connected = False
 
     async def __aenter__(self) -> Self:
         self._following = asyncio.create_task(self._follow_forever(), name="realtime-hub")
@@ -238,12 +242,14 @@ class Hub:
             try:
                 async with self._channel.listen() as listener:
                     log.info("realtime.connected")
+                    self.connected = True
                     delay = FIRST_DELAY
                     await self._follow(listener)
             except* BrokerUnavailable as lost:
                 log.warning("realtime.disconnected", error=str(lost.exceptions[0]))
             except* Exception:  # a fault of ours must not leave the process deaf
                 log.exception("realtime.failed")
+            self.connected = False
             self._joined.clear()
             await asyncio.sleep(random.uniform(delay / 2, delay))  # noqa: S311  # no secret
             delay = min(delay * 2, LONGEST_DELAY)

@@ -134,7 +134,7 @@ class RedisChannel:
                 raise BrokerUnavailable(str(error)) from error
             yield RedisListener(pubsub, self._prefix)
         finally:
-            await pubsub.aclose()
+            await pubsub.aclose()  # type: ignore[no-untyped-call]
             await connection.aclose()
 
     async def replay(self, tenant: UUID, after: Position | None) -> Replay:
@@ -142,10 +142,11 @@ class RedisChannel:
         name = self._name(tenant)
         try:
             if after is not None:
-                replay = _replayed(await self._redis.xrange(name, min=str(after)), after)
+                entries: Any = await self._redis.xrange(name, min=str(after))
+                replay = _replayed(entries, after)
                 if replay is not None:
                     return replay
-            newest = await self._redis.xrevrange(name, count=1)
+            newest: Any = await self._redis.xrevrange(name, count=1)
         except (RedisError, OSError) as error:
             raise BrokerUnavailable(str(error)) from error
         last = Position.parse(newest[0][0].decode()) if newest else START
@@ -215,9 +216,7 @@ def _event(event_id: bytes, body: bytes) -> Event:
     return Event(event_id.decode(), decoded.type, decoded.data)
 
 
-def _replayed(
-    entries: list[tuple[bytes, dict[bytes, bytes]]], after: Position
-) -> Replay | None:
+def _replayed(entries: list[tuple[bytes, dict[bytes, bytes]]], after: Position) -> Replay | None:
     """The events after `after`, or None when some of them may be gone.
 
     As long as the entry at `after` is there, so is everything after it. From the start, everything

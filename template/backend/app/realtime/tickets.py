@@ -36,15 +36,21 @@ class Redeemed(NamedTuple):
     token_expires_at: datetime
 
 
-async def issue(session: AsyncConnection, token_expires_at: datetime) -> Issued:
-    """Write a ticket for the person and the organization of the session."""
+async def issue(session: AsyncConnection, token_expires_at: int) -> Issued:
+    """Write a ticket for the person and the organization of the session.
+
+    Args:
+        session: in which the database has proven the membership.
+        token_expires_at: Unix time in seconds; what the ticket opens ends then.
+    """
+    lease_end = datetime.fromtimestamp(token_expires_at, UTC)
     ticket = secrets.token_urlsafe(_RANDOM_BYTES)
-    expires_at = min(datetime.now(UTC) + LIFETIME, token_expires_at)
+    expires_at = min(datetime.now(UTC) + LIFETIME, lease_end)
     await session.execute(
         _ISSUE,
         {
             "hash": _hash(ticket),
-            "token_expires_at": token_expires_at,
+            "token_expires_at": lease_end,
             "expires_at": expires_at,
         },
     )

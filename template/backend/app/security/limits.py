@@ -9,7 +9,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from app.security.problems import Problem
 
 DRAIN_SECONDS = 30.0
-DRAIN_FACTOR = 4
+DRAIN_BYTES = 512 * 1024 * 1024
 
 
 class BodyLimit:
@@ -24,7 +24,6 @@ class BodyLimit:
         app: The application.
         default_bytes: The limit.
         larger: Other limits, by exact path.
-        drain_seconds: How long the rest of a refused body is thrown away at most.
     """
 
     def __init__(
@@ -32,14 +31,10 @@ class BodyLimit:
         app: ASGIApp,
         default_bytes: int,
         larger: Mapping[str, int] | None = None,
-        drain_seconds: float = DRAIN_SECONDS,
     ) -> None:
         self.app = app
         self.default = default_bytes
         self.larger = dict(larger or {})
-        self.drain_seconds = drain_seconds
-        # What the largest upload may send anyway costs nothing new when it is thrown away.
-        self.drain_bytes = DRAIN_FACTOR * max(default_bytes, *self.larger.values(), 0)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection."""
@@ -126,8 +121,8 @@ class BodyLimit:
     async def _drain(self, receive: Receive) -> None:
         drained = 0
         try:
-            async with asyncio.timeout(self.drain_seconds):
-                while drained < self.drain_bytes:
+            async with asyncio.timeout(DRAIN_SECONDS):
+                while drained < DRAIN_BYTES:
                     message = await receive()
                     if message["type"] != "http.request" or not message.get("more_body", False):
                         return

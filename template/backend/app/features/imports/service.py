@@ -78,7 +78,8 @@ async def inspect(file: IO[bytes], file_name: str) -> Upload:
         size = await anyio.to_thread.run_sync(read)
     except BadFile as error:
         raise Problem(422, "The file cannot be imported", str(error)) from error
-    return Upload(file, file_name[-255:] or "upload.csv", size, digest.digest())
+    shown = "".join(filter(str.isprintable, file_name))[-255:]
+    return Upload(file, shown or "upload.csv", size, digest.digest())
 
 
 async def start_import(

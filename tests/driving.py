@@ -1,0 +1,435 @@
+"""Driving a generated repository from outside: its make targets, its HTTP, its WebSocket.
+
+What the product cannot tell about itself (is a process left, is there a row too many) is looked up
+in /proc and in the database, as its superuser.
+"""
+
+import base64
+import json
+import os
+import re
+import secrets
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any, NamedTuple, TypeVar
+from urllib.parse import unquote, urlsplit
+
+import httpx
+import psycopg
+from websockets.sync.client import ClientConnection, connect
+
+from rendering import Answers, clean_environment
+
+T = TypeVar("T")
+
+API = "/api/v1"
+
+START_SECONDS = 120.0
+"""A first start makes a database cluster, on a machine that may be doing much else."""
+
+STOP_SECONDS = 60.0
+IMPORT_SECONDS = 180.0
+
+
+def until(
+    condition: Callable[[], T | None], what: str, seconds: float = 30.0, *, every: float = 0.02
+) -> T:
+    """Ask until the answer is true, and return it.
+
+    Raises:
+        AssertionError: it did not come true; says what was waited for, and the last answer.
+    """
+    deadline = time.monotonic() + seconds
+    while True:
+        answer = condition()
+        if answer:
+            return answer
+        assert time.monotonic() < deadline, f"{what}: not within {seconds:g} s, but {answer!r}"
+        time.sleep(every)
+
+
+class Ended(NamedTuple):
+    """How `make dev` came to its end."""
+
+    code: int
+    said: str
+
+
+class Product:
+    """A generated repository and, most of the time, its `make dev`."""
+
+    def __init__(self, repository: Path, answers: Answers) -> None:
+        self.repository = repository
+        self.answers = answers
+        self.output = repository.parent / f"{repository.name}.out"
+        self._port = free_port()
+        self._process: subprocess.Popen[bytes] | None = None
+        self._settings: Mapping[str, str] = {}
+        self._tokens: dict[tuple[str, ...], str] = {}
+
+    # --- What its owner types ---
+
+    def make(self, *arguments: str, **settings: str) -> str:
+        """Run make and return its standard output; a failure shows everything that it said."""
+        done = self.try_make(*arguments, **settings)
+        assert done.returncode == 0, f"make {' '.join(arguments)}\n{done.stdout}\n{done.stderr}"
+        return done.stdout
+
+    def try_make(self, *arguments: str, **settings: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            ["make", *arguments],
+            cwd=self.repository,
+            env=clean_environment(**settings),
+            check=False,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+        )
+
+    def app(self, *arguments: str) -> str:
+        """Run `uv run app …` as an operator of the running product does."""
+        done = subprocess.run(
+            ["uv", "run", "app", *arguments],
+            cwd=self.repository / "backend",
+            env=clean_environment(**self.runtime()["environment"]),
+            check=False,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+        )
+        assert done.returncode == 0, f"app {' '.join(arguments)}\n{done.stdout}\n{done.stderr}"
+        return done.stdout
+
+    # --- Running ---
+
+    def running(self, **settings: str) -> "Product":
+        """See to it that `make dev` runs with these settings on top of the repository's own."""
+        if self._process is not None and self._process.poll() is None:
+            if settings == self._settings:
+                return self
+            self.stop()
+        self.start(**settings)
+        return self
+
+    def start(self, **settings: str) -> str:
+        """Type `make dev`, wait for the line that begins with `ready`, and return that line."""
+        assert self._process is None or self._process.poll() is not None, "it runs already"
+        self._settings = settings
+        with self.output.open("wb") as output:
+            self._process = subprocess.Popen(
+                ["make", "dev"],
+                cwd=self.repository,
+                env=clean_environment(API_PORT=str(self._port), **settings),
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        until(self._is_ready_or_over, "a line that begins with ready", START_SECONDS)
+        ready = self._ready_line()
+        assert ready, f"make dev ended with {self._process.returncode}:\n{self.said()}"
+        return ready
+
+    def stop(self) -> Ended:
+        """Press Ctrl-C: the terminal sends SIGINT to everything in the foreground."""
+        assert self._process is not None, "it does not run"
+        with suppress(ProcessLookupError):
+            os.killpg(self._process.pid, signal.SIGINT)
+        return self.ended()
+
+    def ended(self) -> Ended:
+        """Wait for `make dev` to come to its end."""
+        assert self._process is not None, "it does not run"
+        try:
+            code = self._process.wait(STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            raise AssertionError(
+                f"make dev has not ended after {STOP_SECONDS:g} s:\n{self.said()}"
+            ) from None
+        return Ended(code, self.said())
+
+    def said(self) -> str:
+        """What this run of `make dev` has printed so far."""
+        return self.output.read_text(errors="replace")
+
+    def abandon(self) -> None:
+        """End whatever still runs, at the end of the tests."""
+        for process in self.processes():
+            with suppress(ProcessLookupError):
+                os.kill(process.pid, signal.SIGKILL)
+
+    def _is_ready_or_over(self) -> bool:
+        over = self._process is None or self._process.poll() is not None
+        return over or self._ready_line() is not None
+
+    def _ready_line(self) -> str | None:
+        found = re.search(r"^ready\b.*$", self.said(), re.MULTILINE)
+        return found[0] if found else None
+
+    @property
+    def url(self) -> str:
+        """The API's address, from the line that a user reads it from."""
+        found = re.search(r"https?://[^\s/]+", self._ready_line() or "")
+        assert found, f"the line has no URL: {self._ready_line()}"
+        return found[0]
+
+    # --- Its processes ---
+
+    def runtime(self) -> dict[str, Any]:
+        """What the running `make dev` says about its parts."""
+        loaded: dict[str, Any] = json.loads((self.repository / ".dev/runtime.json").read_text())
+        return loaded
+
+    def pid(self, part: str) -> int:
+        """The process id of a part: api, worker, postgres, …"""
+        return int(self.runtime()["pids"][part])
+
+    def processes(self) -> list["Found"]:
+        """Every process that has to do with the repository, whoever is its parent now."""
+        return [
+            found
+            for entry in Path("/proc").glob("[0-9]*")
+            if (found := _look_at(entry, str(self.repository))) is not None
+        ]
+
+    # --- Its data ---
+
+    def sql(self, query: str, *parameters: object, login: str = "admin") -> list[tuple[Any, ...]]:
+        """Run a statement as one of its logins and return the rows."""
+        url = self.runtime()["urls"][login]
+        with psycopg.connect(url, autocommit=True) as connection:
+            cursor = connection.execute(query.encode(), parameters or None)
+            return cursor.fetchall() if cursor.description else []
+
+    def stored_files(self) -> set[str]:
+        """What lies in its object storage."""
+        folder = Path(unquote(urlsplit(self.runtime()["urls"]["storage"]).path))
+        return {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
+
+    # --- Its users ---
+
+    def token(self, user: str, org: str, role: str = "admin", ttl: int = 3600) -> str:
+        """A development token, from the repository's own command line."""
+        wanted = (user, org, role, str(ttl))
+        if wanted not in self._tokens:
+            options = zip(("--user", "--org", "--role", "--ttl"), wanted, strict=True)
+            self._tokens[wanted] = subprocess.run(
+                [
+                    self.repository / "backend/.venv/bin/app",
+                    "token",
+                    *(word for option in options for word in option),
+                ],
+                cwd=self.repository / "backend",
+                env=clean_environment(),
+                check=True,
+                capture_output=True,
+                text=True,
+            ).stdout.strip()
+        return self._tokens[wanted]
+
+    def sign_in(self, user: str = "u1", org: str | None = None, role: str = "admin") -> "Client":
+        """Someone who uses the product; without `org`, in an organization that is new."""
+        org = org or f"org-{secrets.token_hex(4)}"
+        return Client(self, org, self.token(user, org, role))
+
+    def anonymous(self) -> httpx.Client:
+        """Someone who is not signed in."""
+        return httpx.Client(base_url=self.url, trust_env=False, timeout=30.0)
+
+
+class Client:
+    """Someone who is signed in to one organization."""
+
+    def __init__(self, product: Product, org: str, token: str) -> None:
+        self.product = product
+        self.org = org
+        self.token = token
+        self.http = product.anonymous()
+        self.http.headers["Authorization"] = f"Bearer {token}"
+
+    def get(self, path: str, **parameters: Any) -> Any:
+        """The JSON of a successful GET below /api/v1."""
+        answer = self.http.get(API + path, params=parameters)
+        assert answer.status_code == 200, f"{path}: {answer.status_code} {answer.text}"
+        return answer.json()
+
+    def add_contact(self, **fields: str) -> dict[str, Any]:
+        fields = {"name": "Ada", "email": f"{secrets.token_hex(4)}@example.com"} | fields
+        answer = self.http.post(f"{API}/contacts", json=fields)
+        assert answer.status_code == 201, answer.text
+        added: dict[str, Any] = answer.json()
+        return added
+
+    def everything(self, path: str, **parameters: Any) -> list[dict[str, Any]]:
+        """The items of every page, first to last."""
+        items: list[dict[str, Any]] = []
+        page = self.get(path, **parameters)
+        while True:
+            items += page["items"]
+            if page["next_cursor"] is None:
+                return items
+            page = self.get(path, cursor=page["next_cursor"], **parameters)
+
+    def upload(
+        self, content: Path | bytes, *, key: str | None = None, request_id: str | None = None
+    ) -> httpx.Response:
+        """Send a CSV, whatever the answer is."""
+        headers = {
+            name: value
+            for name, value in {"Idempotency-Key": key, "X-Request-ID": request_id}.items()
+            if value is not None
+        }
+        if isinstance(content, bytes):
+            return self.http.post(
+                f"{API}/imports", files={"file": ("people.csv", content)}, headers=headers
+            )
+        with content.open("rb") as file:
+            return self.http.post(
+                f"{API}/imports", files={"file": (content.name, file)}, headers=headers
+            )
+
+    def start_import(self, content: Path | bytes, **options: str) -> str:
+        """Send a CSV that is accepted, and return the import's id."""
+        answer = self.upload(content, **options)
+        assert answer.status_code == 202, answer.text
+        assert answer.json()["status"] == "queued"
+        return str(answer.json()["id"])
+
+    def import_ended(self, import_id: str, seconds: float = IMPORT_SECONDS) -> dict[str, Any]:
+        """Wait until an import has succeeded or failed, and return it."""
+        seen: dict[str, Any] = {}
+
+        def ended() -> bool:
+            seen.update(self.get(f"/imports/{import_id}"))
+            return seen["status"] in {"succeeded", "failed"}
+
+        try:
+            until(ended, "the import's end", seconds, every=0.1)
+        except AssertionError as error:
+            raise AssertionError(f"{error}; the import is {seen}") from None
+        return seen
+
+    def rejected_rows(self, import_id: str) -> str:
+        """The rejected rows as the CSV that a user downloads."""
+        answer = self.http.get(f"{API}/imports/{import_id}/rejected.csv")
+        assert answer.status_code == 200, answer.text
+        assert answer.headers["content-type"].startswith("text/csv")
+        return answer.text
+
+    @property
+    def organization_id(self) -> str:
+        return str(self.get("/me")["organization"]["id"])
+
+    # --- WebSocket ---
+
+    def ticket(self) -> str:
+        answer = self.http.post(f"{API}/realtime/tickets")
+        assert answer.status_code == 201, answer.text
+        return str(answer.json()["ticket"])
+
+    @contextmanager
+    def listening(self, after: str | None = None) -> Iterator[ClientConnection]:
+        """An open WebSocket that has been greeted, so that it misses nothing from now on."""
+        with open_socket(self.product, self.ticket(), after) as socket_:
+            hello = receive(socket_)
+            assert hello["type"] == "hello", hello
+            yield socket_
+
+
+def open_socket(product: Product, ticket: str, after: str | None = None) -> ClientConnection:
+    """Connect with a ticket, and say which event was the last one seen."""
+    parameters = {"ticket": ticket} | ({"last_event_id": after} if after else {})
+    url = httpx.URL(f"{product.url}{API}/realtime", params=parameters)
+    return connect(
+        str(url).replace("http", "ws", 1), proxy=None, compression=None, open_timeout=10.0
+    )
+
+
+def receive(socket_: ClientConnection, seconds: float = 30.0) -> dict[str, Any]:
+    """The next message of a WebSocket."""
+    message: dict[str, Any] = json.loads(socket_.recv(timeout=seconds))
+    assert set(message) == {"id", "type", "data"}, message
+    return message
+
+
+def progress_of(socket_: ClientConnection, import_id: str) -> Iterator[dict[str, Any]]:
+    """The events of one import as they arrive, up to the one that ends it."""
+    while True:
+        event = receive(socket_, IMPORT_SECONDS)
+        if event["type"] != "import.progress" or event["data"]["import_id"] != import_id:
+            continue
+        yield event
+        if event["data"]["status"] in {"succeeded", "failed"}:
+            return
+
+
+def problem(answer: httpx.Response, status: int) -> str:
+    """Check that an answer is a problem of this status, and return its detail."""
+    assert answer.status_code == status, f"{answer.status_code}: {answer.text}"
+    assert answer.headers["content-type"] == "application/problem+json"
+    body = answer.json()
+    assert body["status"] == status
+    assert body["title"]
+    assert body["request_id"]
+    assert body["request_id"] == answer.headers["x-request-id"]
+    return str(body["detail"])
+
+
+class Found(NamedTuple):
+    """A running process."""
+
+    pid: int
+    command: str
+
+
+def _look_at(entry: Path, repository: str) -> Found | None:
+    """The process, if it works in the repository or was started for it."""
+    try:
+        state = (entry / "stat").read_text().rpartition(")")[2].split()[0]
+        command = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+        traces = [command, os.readlink(entry / "cwd"), (entry / "environ").read_text("latin-1")]
+    except OSError:  # it has ended, or is someone else's
+        return None
+    if state == "Z" or not any(repository in trace for trace in traces):
+        return None
+    return Found(int(entry.name), command)
+
+
+def memory_peak(pid: int) -> int:
+    """The most memory that a process ever held, in bytes."""
+    found = re.search(r"^VmHWM:\s+(\d+) kB$", Path(f"/proc/{pid}/status").read_text(), re.MULTILINE)
+    assert found, "the kernel does not say"
+    return int(found[1]) * 1024
+
+
+def forget_memory_peak(pid: int) -> None:
+    """Let the peak be measured from now on: https://man7.org/linux/man-pages/man5/proc_pid_clear_refs.5.html."""
+    Path(f"/proc/{pid}/clear_refs").write_text("5")
+
+
+def free_port() -> int:
+    with socket.socket() as candidate:
+        candidate.bind(("127.0.0.1", 0))
+        port: int = candidate.getsockname()[1]
+        return port
+
+
+def claims_of(token: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The header and the claims of a token, unverified."""
+    header, claims, _ = token.split(".")
+    return _decoded(header), _decoded(claims)
+
+
+def _decoded(part: str) -> dict[str, Any]:
+    decoded: dict[str, Any] = json.loads(base64.urlsafe_b64decode(part + "=" * (-len(part) % 4)))
+    return decoded
+
+
+if sys.platform != "linux":
+    raise RuntimeError("what is left of a process can only be looked up on Linux, in /proc")
