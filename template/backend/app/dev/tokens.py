@@ -3,7 +3,7 @@
 import sys
 import time
 
-from app.dev import clerk as provider
+from app.dev.choices import provider
 from app.dev.environment import DEV_DIR, authorized_party, require_development
 from app.dev.issuer_key import IssuerKey, issuer_url, load_or_create
 from app.dev.processes import DevelopmentError

@@ -6,8 +6,7 @@ import io
 import re
 from collections import deque
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from typing import IO
+from typing import IO, NamedTuple
 
 from app.features.contacts.rules import normalize_email, refuse_control_characters
 
@@ -32,16 +31,14 @@ class BadFile(ValueError):  # noqa: N818  # reads as what it is where it is rais
     """The file as a whole cannot be imported; the message says why and what to do."""
 
 
-@dataclass(frozen=True, slots=True)
-class Rejection:
+class Rejection(NamedTuple):
     """A row that cannot become a contact."""
 
     column: str | None
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
+class Row(NamedTuple):
     """A row of the file: its number among the rows, the line it begins in, its fields as read."""
 
     number: int

@@ -112,15 +112,17 @@ async def run_import(job: jobs.Job, payload: RunImport) -> None:
             async with job.transaction() as session:
                 await _import_chunk(session, payload, chunk, before=done)
                 await job.progressed(session)
+                progress = await session.scalar(_PROGRESS, target)
         finally:
             following_chunk = await following
         done = chunk[-1].number
         chunk = following_chunk
-        await _publish(job, payload)
+        await job.publish("import.progress", progress)
 
     async with job.transaction() as session:
         await session.execute(_FINISH, target)
-    await _publish(job, payload)
+        progress = await session.scalar(_PROGRESS, target)
+    await job.publish("import.progress", progress)
 
 
 def _count(storage: Storage, path: str) -> int:
