@@ -18,6 +18,7 @@ from worktree import ROOT, snapshot, template_files
 DEMO = ROOT / "demo"
 ANSWERS = DEMO / ".copier-answers.yml"
 RECORD = DEMO / ".rendered.json"
+WHERE = "Type its commands in ./demo, in a second terminal."
 
 
 def main() -> None:
@@ -33,7 +34,7 @@ def main() -> None:
     wanted = {"template": template, "options": options}
     current = {name: before.get(name) for name in wanted}
     if current == wanted and ANSWERS.exists() and not arguments.ask:
-        print("demo: unchanged since the last render.")
+        print(f"demo: unchanged since the last render. {WHERE}")
         return
 
     keeps_answers = ANSWERS.exists() and not arguments.ask and not arguments.options
@@ -49,7 +50,7 @@ def main() -> None:
     with_what = "the answers that it had" if keeps_answers else " ".join(options) or "the defaults"
     if arguments.ask:
         with_what = "your answers"
-    print(f"demo: rendered {len(rendered)} files with {with_what}.")
+    print(f"demo: rendered {len(rendered)} files with {with_what}. {WHERE}")
 
 
 def digest() -> str:

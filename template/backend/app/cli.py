@@ -1,6 +1,8 @@
 """What an operator types: `uv run app …`. Each command says in its help what it changes."""
 
 import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Annotated
 from uuid import UUID
 
@@ -13,6 +15,19 @@ app.add_typer(jobs, name="jobs")
 app.add_typer(members, name="members")
 
 # Commands import what they need when they run, so that `--help` and `token` answer at once.
+
+
+@contextmanager
+def _development_servers() -> Iterator[None]:
+    """On a developer's machine: those of `make dev`, or started for this command. Else nothing."""
+    from app.dev.processes import DevelopmentError
+    from app.dev.servers import dev_environment
+
+    try:
+        with dev_environment():
+            yield
+    except DevelopmentError as error:
+        raise SystemExit(str(error)) from None
 
 
 @app.command()
@@ -56,7 +71,8 @@ def migrate() -> None:
     from app.migrations import migrate as run
     from app.settings import get_settings
 
-    typer.echo(f"The database is at revision {run(get_settings())}.")
+    with _development_servers():
+        typer.echo(f"The database is at revision {run(get_settings())}.")
 
 
 @app.command()
@@ -64,7 +80,9 @@ def doctor() -> None:
     """Check that the live database still isolates and audits; exit 1 where it does not."""
     from app.doctor import main
 
-    raise typer.Exit(main())
+    with _development_servers():
+        code = main()
+    raise typer.Exit(code)
 
 
 @app.command()
@@ -98,7 +116,8 @@ def list_jobs() -> None:
     """Show the dead letters: jobs whose retries are used up."""
     from app.jobs import operate
 
-    asyncio.run(operate.list_dead())
+    with _development_servers():
+        asyncio.run(operate.list_dead())
 
 
 @jobs.command("retry")
@@ -111,7 +130,8 @@ def retry_job(
 
     if job_id is None and not everything:
         raise typer.BadParameter("name a job, or say --all")
-    asyncio.run(operate.retry(job_id))
+    with _development_servers():
+        asyncio.run(operate.retry(job_id))
 
 
 @members.command("list")
@@ -121,7 +141,8 @@ def list_members(
     """Show who belongs to an organization, and who was removed."""
     from app.features.organizations import operate
 
-    operate.list_members(org)
+    with _development_servers():
+        operate.list_members(org)
 
 
 @members.command("remove")
@@ -132,7 +153,8 @@ def remove_member(
     """Remove a member at once, whatever its token says. Undo it with `members restore`."""
     from app.features.organizations import operate
 
-    operate.set_membership(org, user, active=False)
+    with _development_servers():
+        operate.set_membership(org, user, active=False)
 
 
 @members.command("restore")
@@ -143,7 +165,8 @@ def restore_member(
     """Let a removed member in again."""
     from app.features.organizations import operate
 
-    operate.set_membership(org, user, active=True)
+    with _development_servers():
+        operate.set_membership(org, user, active=True)
 
 
 if __name__ == "__main__":

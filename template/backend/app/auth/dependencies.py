@@ -23,9 +23,9 @@ from app.tenancy.session import Standing, transaction
 log = structlog.get_logger()
 _bearer = HTTPBearer(auto_error=False, description="A token of the sign-in provider.")
 _NOT_A_MEMBER = "You are not a member of this organization."
-_RECORD_DENIED = text(
-    "select audit.record_event('access.denied', jsonb_build_object('path', :path))"
-)
+_RECORD_DENIED = text("""
+    select audit.record_event('access.denied', jsonb_build_object('path', cast(:path as text)))
+""")
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,654 @@
+"""Every table, attacked through the application's own logins by whoever it does not belong to.
+
+The tables come from the catalog, and the rows of the victim are made from the columns that the
+catalog lists: a new table is attacked as soon as it exists.
+"""
+
+import json
+import re
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID, uuid4
+
+import psycopg
+import pytest
+from psycopg import errors, sql
+from psycopg.rows import namedtuple_row
+from psycopg.types.json import Jsonb
+
+Connection = psycopg.Connection[Any]
+Row = dict[str, Any]
+
+LOGINS = ("app_api", "app_worker")
+
+# A worker relays the jobs of every tenant: these, and nothing else, it may see and change.
+RELAYED = {("app.outbox", "app_worker")}
+
+# Tables that carry no org_id. How the rows of a tenant are told apart is written here, once each.
+UNSCOPED = {
+    "public.users": "id = %(user_id)s",
+    "public.organizations": "id = %(org_id)s",
+}
+
+
+@dataclass(frozen=True)
+class Link:
+    """A foreign key."""
+
+    columns: list[str]
+    target: str
+    target_columns: list[str]
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table that a login of the application holds a privilege on, or that has an org_id."""
+
+    name: str
+    columns: dict[str, str]
+    required: list[str]
+    words: dict[str, str]
+    uniques: list[list[str]]
+    links: list[Link]
+    is_trail: bool
+
+    @property
+    def id(self) -> sql.SQL:
+        return sql.SQL(self.name)  # as the catalog quotes it
+
+    @property
+    def has_tenant(self) -> bool:
+        return "org_id" in self.columns
+
+    @property
+    def is_seeded(self) -> bool:
+        """Whether the test makes rows here; the trail writes its own."""
+        return self.has_tenant and not self.is_trail and self.name != "public.memberships"
+
+    def owned_by(self, tenant: "Tenant") -> sql.Composed:
+        """The condition that a row belongs to the tenant."""
+        condition = "org_id = %(org_id)s" if self.has_tenant else UNSCOPED[self.name]
+        text = condition % {"org_id": f"'{tenant.org_id}'", "user_id": f"'{tenant.user_id}'"}
+        return sql.Composed([sql.SQL(text)])
+
+
+_CATALOG = """
+select format('%I.%I', n.nspname, c.relname) as name, n.nspname = 'audit' as is_trail,
+    (select jsonb_object_agg(a.attname, format_type(a.atttypid, null)) from pg_attribute a
+     where a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped and a.attgenerated = ''
+    ) as columns,
+    array(select a.attname::text from pg_attribute a
+     where a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped and a.attgenerated = ''
+       and a.attnotnull and not a.atthasdef
+    ) as required,
+    array(select pg_get_constraintdef(k.oid) from pg_constraint k
+     where k.conrelid = c.oid and k.contype = 'c') as checks,
+    (select coalesce(jsonb_agg(key.names), '[]') from (
+        select array(select a.attname from unnest(i.indkey::int2[]) with ordinality u (num, pos)
+            join pg_attribute a on a.attrelid = c.oid and a.attnum = u.num order by u.pos) as names
+        from pg_index i where i.indrelid = c.oid and i.indisunique) key
+    ) as uniques,
+    (select coalesce(jsonb_agg(jsonb_build_array(
+        array(select a.attname from unnest(k.conkey) with ordinality u (num, pos)
+            join pg_attribute a on a.attrelid = k.conrelid and a.attnum = u.num order by u.pos),
+        (select format('%I.%I', tn.nspname, tc.relname) from pg_class tc
+            join pg_namespace tn on tn.oid = tc.relnamespace where tc.oid = k.confrelid),
+        array(select a.attname from unnest(k.confkey) with ordinality u (num, pos)
+            join pg_attribute a on a.attrelid = k.confrelid and a.attnum = u.num order by u.pos)
+        )), '[]') from pg_constraint k where k.conrelid = c.oid and k.contype = 'f'
+    ) as links
+from pg_class c join pg_namespace n on n.oid = c.relnamespace
+where c.relkind in ('r', 'p') and n.nspname !~ '^pg_' and n.nspname <> 'information_schema'
+  and (
+      exists (select from pg_attribute a where a.attrelid = c.oid and a.attname = 'org_id')
+      or exists (
+          select from unnest(array['app_api', 'app_worker']) login
+          where has_any_column_privilege(login, c.oid, 'SELECT, INSERT, UPDATE')
+             or has_table_privilege(login, c.oid, 'DELETE, TRUNCATE, TRIGGER, REFERENCES')
+      )
+  )
+order by 1
+"""
+
+
+def read_tables(admin: Connection) -> list[Table]:
+    with admin.cursor(row_factory=namedtuple_row) as cursor:
+        rows = cursor.execute(_CATALOG).fetchall()
+    return [
+        Table(
+            name=row.name,
+            columns=row.columns,
+            required=row.required,
+            words=_words(row.checks),
+            uniques=row.uniques,
+            links=[Link(*link) for link in row.links],
+            is_trail=row.is_trail,
+        )
+        for row in rows
+    ]
+
+
+def _words(checks: list[str]) -> dict[str, str]:
+    """A word that the check of each column allows, for columns that allow only some."""
+    pattern = re.compile(r"\((\w+) = ANY \(ARRAY\['([^']*)'")
+    return {match[1]: match[2] for check in checks if (match := pattern.search(check))}
+
+
+@dataclass
+class Tenant:
+    """An organization with a member, a former member, and a row in every table."""
+
+    org_id: UUID
+    user_id: UUID
+    subject: str
+    organization: str
+    former: str
+    job_id: UUID
+    rows: dict[str, Row] = field(default_factory=dict)
+
+    def claims(self, subject: str | None = None) -> str:
+        return json.dumps(
+            {
+                "sub": subject or self.subject,
+                "org_id": self.organization,
+                "org_role": "admin",
+                "iat": 1,
+            }
+        )
+
+
+def _value(table: Table, column: str) -> object:
+    if column in table.words:
+        return table.words[column]
+    kind = table.columns[column]
+    values: dict[str, object] = {
+        "uuid": uuid4(),
+        "text": f"w-{uuid4().hex}",
+        "bytea": uuid4().bytes * 2,
+        "jsonb": Jsonb({}),
+        "boolean": True,
+        "date": "2030-01-01",
+        "timestamp with time zone": "2030-01-01T00:00:00Z",
+    }
+    if kind in values:
+        return values[kind]
+    if kind in {"integer", "bigint", "smallint", "numeric"}:
+        return secrets.randbelow(10**9)
+    pytest.fail(f"{table.name}.{column} is of type {kind}: say in _value what such a value is")
+
+
+def _seed(admin: Connection, tables: list[Table], tenant: Tenant) -> None:
+    waiting = [table for table in tables if table.is_seeded]
+    while waiting:
+        names = {table.name for table in waiting}
+        ready = [t for t in waiting if not {link.target for link in t.links} & (names - {t.name})]
+        assert ready, f"foreign keys in a circle: {names}"
+        for table in ready:
+            _seed_row(admin, table, tenant)
+        waiting = [table for table in waiting if table not in ready]
+
+
+def _seed_row(admin: Connection, table: Table, tenant: Tenant) -> None:
+    row: Row = {column: _value(table, column) for column in table.required}
+    for link in table.links:
+        target = tenant.rows.get(link.target, {})
+        pairs = zip(link.columns, link.target_columns, strict=True)
+        row |= {here: target[there] for here, there in pairs if there in target}
+    if "user_id" in table.columns:
+        row["user_id"] = tenant.user_id
+    row["org_id"] = tenant.org_id
+    returned = admin.execute(
+        sql.SQL("insert into {} ({}) values ({}) returning to_jsonb({})").format(
+            table.id, _names(row), _placeholders(row), sql.SQL(table.name.split(".")[1])
+        ),
+        list(row.values()),
+    ).fetchone()
+    assert returned is not None
+    full: Row = returned[0]
+    tenant.rows[table.name] = {name: row.get(name, full[name]) for name in table.columns}
+
+
+def _names(columns: Any) -> sql.Composed:
+    return sql.SQL(", ").join(sql.Identifier(column) for column in columns)
+
+
+def _placeholders(columns: Any) -> sql.Composed:
+    return sql.SQL(", ").join(sql.Placeholder() for _ in columns)
+
+
+def _make_tenant(admin: Connection, tables: list[Table]) -> Tenant:
+    name = uuid4().hex[:12]
+
+    def one(query: str, *parameters: object) -> Any:
+        row = admin.execute(query.encode(), parameters).fetchone()
+        assert row is not None
+        return row[0]
+
+    insert_user = "insert into public.users (subject) values (%s) returning id"
+    org = one(
+        "insert into public.organizations (external_id, slug, name) values (%s, %s, 'T')"
+        " returning id",
+        f"org_{name}",
+        name,
+    )
+    user = one(insert_user, f"user_{name}")
+    former = one(insert_user, f"user_{name}former")
+    admin.execute(
+        "insert into public.memberships (org_id, user_id, role, status, removed_at) values"
+        " (%(org)s, %(user)s, 'owner', 'active', null),"
+        " (%(org)s, %(former)s, 'owner', 'removed', now())",
+        {"org": org, "user": user, "former": former},
+    )
+    tenant = Tenant(org, user, f"user_{name}", f"org_{name}", f"user_{name}former", uuid4())
+    _seed(admin, tables, tenant)
+    tenant.job_id = tenant.rows["app.outbox"]["id"]
+    return tenant
+
+
+@pytest.fixture(scope="module")
+def admin(admin_url: str) -> Iterator[Connection]:
+    with psycopg.connect(admin_url, autocommit=True) as connection:
+        yield connection
+
+
+@pytest.fixture(scope="module")
+def tables(admin: Connection) -> list[Table]:
+    return read_tables(admin)
+
+
+@pytest.fixture
+def attacker(admin: Connection, tables: list[Table]) -> Tenant:
+    return _make_tenant(admin, tables)
+
+
+@pytest.fixture
+def victim(admin: Connection, tables: list[Table]) -> Tenant:
+    return _make_tenant(admin, tables)
+
+
+# --- Who attacks, and with what context -----------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Intruder:
+    """Somebody on a login of the application who must not reach the victim's rows."""
+
+    name: str
+    login: str
+
+    @contextmanager
+    def transaction(
+        self, url: str, admin: Connection, attacker: Tenant, victim: Tenant
+    ) -> Iterator[Connection]:
+        """A transaction in the intruder's context. It is rolled back."""
+        with psycopg.connect(url, autocommit=True) as connection:
+            getattr(self, f"_{self.name.replace(' ', '_')}")(connection, admin, attacker, victim)
+            if connection.info.transaction_status == psycopg.pq.TransactionStatus.IDLE:
+                connection.execute("begin")
+            yield connection
+            connection.rollback()
+
+    def _enter(self, connection: Connection, claims: str) -> None:
+        connection.execute("begin")
+        connection.execute("select app.enter(%s, 'attack')", [claims])
+
+    def _claims_of(self, tenant: Tenant) -> str:
+        if self.login == "app_api":
+            return tenant.claims()
+        return json.dumps({"job_id": str(tenant.job_id)})
+
+    def _member_of_another_tenant(
+        self, connection: Connection, _: Connection, attacker: Tenant, __: Tenant
+    ) -> None:
+        self._enter(connection, self._claims_of(attacker))
+
+    def _forger_of_the_setting(
+        self, connection: Connection, _: Connection, attacker: Tenant, victim: Tenant
+    ) -> None:
+        self._enter(connection, self._claims_of(attacker))
+        connection.execute("select set_config('app.org_id', %s, true)", [str(victim.org_id)])
+
+    def _claimant_of_an_organization(
+        self, connection: Connection, _: Connection, attacker: Tenant, victim: Tenant
+    ) -> None:
+        self._enter(connection, victim.claims(attacker.subject))
+
+    def _removed_member(
+        self, connection: Connection, _: Connection, __: Tenant, victim: Tenant
+    ) -> None:
+        self._enter(connection, victim.claims(victim.former))
+
+    def _nobody(self, connection: Connection, *_: object) -> None:
+        connection.execute("begin")
+
+    def _nobody_with_a_setting(
+        self, connection: Connection, _: Connection, __: Tenant, victim: Tenant
+    ) -> None:
+        connection.execute("begin")
+        connection.execute("select set_config('app.org_id', %s, true)", [str(victim.org_id)])
+
+    def _next_on_the_same_connection(
+        self, connection: Connection, _: Connection, __: Tenant, victim: Tenant
+    ) -> None:
+        self._enter(connection, self._claims_of(victim))
+        seen = connection.execute("select app.current_org_id()").fetchone()
+        assert seen == (victim.org_id,)
+        connection.execute("commit")
+
+    def _next_in_autocommit(
+        self, connection: Connection, _: Connection, __: Tenant, victim: Tenant
+    ) -> None:
+        connection.execute("select app.enter(%s, 'attack')", [self._claims_of(victim)])
+
+    def _worker_of_a_finished_job(
+        self, connection: Connection, admin: Connection, _: Tenant, victim: Tenant
+    ) -> None:
+        admin.execute("delete from app.outbox where id = %s", [victim.job_id])
+        self._enter(connection, json.dumps({"job_id": str(victim.job_id)}))
+
+    def _worker_of_a_dead_job(
+        self, connection: Connection, admin: Connection, _: Tenant, victim: Tenant
+    ) -> None:
+        admin.execute("update app.outbox set failed_at = now() where id = %s", [victim.job_id])
+        self._enter(connection, json.dumps({"job_id": str(victim.job_id)}))
+
+    def _api_with_a_job(
+        self, connection: Connection, _: Connection, __: Tenant, victim: Tenant
+    ) -> None:
+        self._enter(connection, json.dumps({"job_id": str(victim.job_id)}))
+
+
+BOTH = (
+    "member of another tenant",
+    "forger of the setting",
+    "claimant of an organization",
+    "removed member",
+    "nobody",
+    "nobody with a setting",
+    "next on the same connection",
+    "next in autocommit",
+)
+INTRUDERS = (
+    *(Intruder(name, login) for login in LOGINS for name in BOTH),
+    Intruder("worker of a finished job", "app_worker"),
+    Intruder("worker of a dead job", "app_worker"),
+    Intruder("api with a job", "app_api"),
+)
+
+
+# --- What they try --------------------------------------------------------------------------------
+
+
+DENIED = errors.InsufficientPrivilege
+
+
+@contextmanager
+def attempt(connection: Connection) -> Iterator[None]:
+    """Undo what an attempt did, so that the next one finds the same transaction."""
+    connection.execute("savepoint attempt")
+    yield
+    connection.execute("rollback to savepoint attempt")
+
+
+def _count(connection: Connection, query: sql.Composed, *parameters: object) -> int:
+    """How many rows a statement reached; none if it is not allowed at all."""
+    try:
+        return connection.execute(query, parameters).rowcount
+    except DENIED:
+        return 0
+
+
+def check_reads(connection: Connection, table: Table, victim: Tenant) -> None:
+    mine = table.owned_by(victim)
+    assert _count(connection, sql.SQL("select from {} where {}").format(table.id, mine)) == 0
+    connection.execute("rollback to savepoint attempt")
+    rows: list[str] = []
+    try:
+        with connection.cursor().copy(
+            sql.SQL("copy (select to_jsonb(t) from {} t) to stdout").format(table.id)
+        ) as copied:
+            rows = [bytes(block).decode() for block in copied]
+    except DENIED:
+        pass
+    text = "".join(rows)
+    for secret in (victim.org_id, victim.subject, victim.organization):
+        assert str(secret) not in text, f"COPY of {table.name} shows another tenant's rows"
+
+
+def check_writes(connection: Connection, table: Table, victim: Tenant) -> None:
+    mine = table.owned_by(victim)
+    column = sql.Identifier("org_id" if table.has_tenant else "id")
+    statements = {
+        "update": sql.SQL("update {t} set {c} = {c} where {mine}"),
+        "delete": sql.SQL("delete from {t} where {mine}"),
+    }
+    for verb, statement in statements.items():
+        reached = _count(connection, statement.format(t=table.id, c=column, mine=mine))
+        assert reached == 0, f"{verb} reached {table.name}"
+        connection.execute("rollback to savepoint attempt")
+    for statement in ("truncate {t}", "truncate {t} cascade", "lock table {t} in exclusive mode"):
+        if statement.startswith("lock") and not table.is_trail:
+            continue
+        with pytest.raises(DENIED):
+            connection.execute(sql.SQL(statement).format(t=table.id))
+        connection.execute("rollback to savepoint attempt")
+
+
+def check_inserts(connection: Connection, table: Table, victim: Tenant) -> None:
+    """A row of the victim's own, and one left to the column's default."""
+    row = victim.rows.get(table.name)
+    if row is None:
+        with pytest.raises(DENIED):
+            connection.execute(sql.SQL("insert into {} default values").format(table.id))
+        return
+    fresh = row | {name: uuid4() for name in ("id", "hash") if name in row}
+    if isinstance(row.get("hash"), bytes):
+        fresh["hash"] = uuid4().bytes * 2
+    with pytest.raises(DENIED):
+        _insert(connection, table, fresh)
+    connection.execute("rollback to savepoint attempt")
+    with (
+        pytest.raises((DENIED, errors.FeatureNotSupported)),
+        connection.cursor().copy(
+            sql.SQL("copy {} ({}) from stdin").format(table.id, _names(["org_id"]))
+        ) as copy,
+    ):
+        copy.write_row([victim.org_id])
+
+
+def _insert(connection: Connection, table: Table, row: Row) -> int:
+    values = [Jsonb(value) if isinstance(value, dict | list) else value for value in row.values()]
+    return connection.execute(
+        sql.SQL("insert into {} ({}) values ({}) on conflict do nothing").format(
+            table.id, _names(row), _placeholders(row)
+        ),
+        values,
+    ).rowcount
+
+
+def check_probes(connection: Connection, table: Table, attacker: Tenant, victim: Tenant) -> None:
+    """What the victim's values do in a row of the attacker's must not tell that they exist."""
+    theirs, ours = victim.rows[table.name], attacker.rows[table.name]
+    # A foreign key of the attacker's row points at the attacker's rows; the rest is the victim's.
+    kept = {"org_id", *(name for link in table.links for name in link.columns)}
+    kept |= {"user_id", "id"} if table.name == "app.outbox" else {"user_id"}
+    row = theirs | {name: ours[name] for name in kept if name in ours}
+    for unique in table.uniques:
+        if "org_id" not in unique:
+            row |= {name: _value(table, name) for name in unique}
+        elif not set(unique) - kept:
+            return
+    try:
+        inserted = _insert(connection, table, row)
+    except DENIED:
+        return
+    assert inserted == 1, f"{table.name} tells that a value exists at another tenant"
+
+
+def check_links(connection: Connection, table: Table, attacker: Tenant, victim: Tenant) -> None:
+    """A row of the attacker's cannot point at a row of the victim's."""
+    for link in table.links:
+        target = victim.rows.get(link.target)
+        if target is None:
+            continue
+        row = dict(attacker.rows[table.name])
+        for name in {name for unique in table.uniques for name in unique} - {"org_id"}:
+            row[name] = _value(table, name)
+        pairs = dict(zip(link.columns, link.target_columns, strict=True))
+        row |= {here: target[there] for here, there in pairs.items() if here != "org_id"}
+        with pytest.raises((DENIED, errors.ForeignKeyViolation)):
+            _insert(connection, table, row)
+        connection.execute("rollback to savepoint attempt")
+
+
+def check_moves(connection: Connection, table: Table, attacker: Tenant, victim: Tenant) -> None:
+    """The attacker's own row cannot be given to the victim."""
+    with pytest.raises(DENIED):
+        connection.execute(
+            sql.SQL("update {} set org_id = {} where org_id = {}").format(
+                table.id, sql.Literal(victim.org_id), sql.Literal(attacker.org_id)
+            )
+        )
+
+
+# --- The tests ------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def urls(api_url: str, worker_url: str) -> dict[str, str]:
+    return {"app_api": api_url, "app_worker": worker_url}
+
+
+def _reachable(tables: list[Table], intruder: Intruder) -> list[Table]:
+    return [table for table in tables if (table.name, intruder.login) not in RELAYED]
+
+
+def _state(admin: Connection, tables: list[Table], victim: Tenant) -> dict[str, str]:
+    """Everything that the victim has, in every table."""
+    return {
+        table.name: admin.execute(
+            sql.SQL(
+                "select coalesce(jsonb_agg(to_jsonb(t) order by to_jsonb(t)::text), '[]')::text"
+                " from {} t where {}"
+            ).format(table.id, table.owned_by(victim))
+        ).fetchall()[0][0]
+        for table in tables
+    }
+
+
+def test_every_table_is_known(tables: list[Table]) -> None:
+    strangers = [t.name for t in tables if not t.has_tenant and t.name not in UNSCOPED]
+    assert strangers == [], "no org_id: say in UNSCOPED which rows of it belong to a tenant"
+    assert {"public.contacts", "app.outbox", "audit.events"} <= {t.name for t in tables}
+
+
+def test_every_table_holds_rows_of_both(
+    admin: Connection, tables: list[Table], attacker: Tenant, victim: Tenant
+) -> None:
+    empty = [
+        table.name
+        for table in tables
+        for tenant in (attacker, victim)
+        if not (table.is_trail and table.name != "audit.events")
+        and admin.execute(
+            sql.SQL("select from {} where {}").format(table.id, table.owned_by(tenant))
+        ).rowcount
+        == 0
+    ]
+    assert empty == []
+
+
+@pytest.mark.parametrize("login", LOGINS)
+def test_a_member_reaches_their_own(
+    admin: Connection, urls: dict[str, str], tables: list[Table], victim: Tenant, login: str
+) -> None:
+    """Otherwise every attack would fail for the wrong reason."""
+    intruder = Intruder("member of another tenant", login)
+    with intruder.transaction(urls[login], admin, victim, victim) as connection:
+        for name in ("public.contacts", "public.imports", "public.import_rejections"):
+            (table,) = [table for table in tables if table.name == name]
+            query = sql.SQL("select from {} where {}").format(table.id, table.owned_by(victim))
+            assert connection.execute(query).rowcount == 1
+        assert connection.execute("update public.contacts set name = 'New'").rowcount == 1
+
+
+@pytest.mark.parametrize("intruder", INTRUDERS, ids=lambda i: f"{i.name} through {i.login}")
+def test_an_intruder_reaches_no_row(
+    admin: Connection,
+    urls: dict[str, str],
+    tables: list[Table],
+    attacker: Tenant,
+    victim: Tenant,
+    intruder: Intruder,
+) -> None:
+    url = urls[intruder.login]
+    with intruder.transaction(url, admin, attacker, victim) as connection:
+        before = _state(admin, tables, victim)
+        for table in _reachable(tables, intruder):
+            for check in (check_reads, check_writes):
+                with attempt(connection):
+                    check(connection, table, victim)
+            if table.has_tenant:
+                with attempt(connection):
+                    check_inserts(connection, table, victim)
+        connection.execute("commit")
+    assert _state(admin, tables, victim) == before
+
+
+@pytest.mark.parametrize("login", LOGINS)
+def test_a_member_can_neither_probe_nor_link_nor_give_away(
+    admin: Connection,
+    urls: dict[str, str],
+    tables: list[Table],
+    attacker: Tenant,
+    victim: Tenant,
+    login: str,
+) -> None:
+    intruder = Intruder("member of another tenant", login)
+    with intruder.transaction(urls[login], admin, attacker, victim) as connection:
+        for table in _reachable(tables, intruder):
+            if not table.is_seeded:
+                continue
+            for check in (check_probes, check_links, check_moves):
+                with attempt(connection):
+                    check(connection, table, attacker, victim)
+
+
+def test_a_worker_cannot_take_a_job_to_another_tenant(
+    admin: Connection, urls: dict[str, str], attacker: Tenant, victim: Tenant
+) -> None:
+    """A job is the proof of its tenant: the worker may note how it goes, not whose it is."""
+    intruder = Intruder("member of another tenant", "app_worker")
+    for column in ("org_id", "user_id"):
+        with (
+            intruder.transaction(urls["app_worker"], admin, attacker, victim) as connection,
+            pytest.raises(DENIED),
+        ):
+            connection.execute(
+                sql.SQL("update app.outbox set {} = %s where id = %s").format(
+                    sql.Identifier(column)
+                ),
+                [getattr(victim, column), attacker.job_id],
+            )
+
+
+@pytest.mark.parametrize("login", LOGINS)
+def test_definer_functions_give_nothing_away(
+    admin: Connection, urls: dict[str, str], attacker: Tenant, victim: Tenant, login: str
+) -> None:
+    """Functions that look past the policies answer a member about themselves only."""
+    intruder = Intruder("member of another tenant", login)
+    functions = admin.execute(
+        "select p.oid::regprocedure::text from pg_proc p where p.prosecdef and p.pronargs = 0"
+        " and p.prorettype <> 'trigger'::regtype and has_function_privilege(%s, p.oid, 'execute')",
+        [login],
+    ).fetchall()
+    assert functions
+    with intruder.transaction(urls[login], admin, attacker, victim) as connection:
+        for (function,) in functions:
+            answer = connection.execute(f"select * from {function}".encode()).fetchall()  # noqa: S608
+            for secret in (victim.org_id, victim.user_id, victim.subject):
+                assert str(secret) not in str(answer)

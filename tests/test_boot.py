@@ -1,0 +1,616 @@
+"""Every combination boots as a user boots it, and does over HTTP and WebSocket what it promises."""
+
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import psycopg
+import pytest
+from websockets.exceptions import ConnectionClosed
+from websockets.sync.client import connect
+
+from driving import (
+    API,
+    Client,
+    Product,
+    open_socket,
+    problem,
+    progress_of,
+    receive,
+    until,
+)
+from forging import FORGERIES, FORGERIES_OF, Forger
+from people import People
+
+pytest_plugins = ["products"]
+
+PEOPLE = People(rows=100_000, bad=1_000)
+LOGINS = ("app_api", "app_worker", "migrator")
+
+
+@pytest.fixture
+def running(product: Product) -> Product:
+    return product.running()
+
+
+@pytest.fixture
+def client(running: Product) -> Client:
+    """The admin of an organization that nothing has happened in."""
+    return running.sign_in()
+
+
+@dataclass(frozen=True)
+class Imported:
+    """What an import of 100,000 rows looked like from outside, while it ran and afterwards."""
+
+    client: Client
+    request_id: str
+    accepted: httpx.Response
+    right_after: dict[str, Any]
+    events: list[dict[str, Any]]
+    heard_elsewhere: list[dict[str, Any]]
+    ended: dict[str, Any]
+
+    @property
+    def id(self) -> str:
+        return str(self.accepted.json()["id"])
+
+
+@pytest.fixture(scope="module")
+def imported(product: Product, tmp_path_factory: pytest.TempPathFactory) -> Imported:
+    product.running()
+    client, stranger = product.sign_in(), product.sign_in("u9")
+    people = PEOPLE.write(tmp_path_factory.mktemp("people") / "people.csv")
+    with client.listening() as socket, stranger.listening() as elsewhere:
+        accepted = client.upload(people, request_id="upload-of-100000")
+        assert accepted.status_code == 202, accepted.text
+        import_id = accepted.json()["id"]
+        right_after = client.get(f"/imports/{import_id}")
+        events = list(progress_of(socket, import_id))
+        stranger.start_import(b"name,email,company,amount\nAda,ada@example.com,,1\n")
+        heard_elsewhere = []
+        while not heard_elsewhere or heard_elsewhere[-1]["data"].get("status") != "succeeded":
+            heard_elsewhere.append(receive(elsewhere))
+    return Imported(
+        client=client,
+        request_id="upload-of-100000",
+        accepted=accepted,
+        right_after=right_after,
+        events=events,
+        heard_elsewhere=heard_elsewhere,
+        ended=client.import_ended(import_id),
+    )
+
+
+# --- Start ---
+
+
+def test_it_is_alive_and_ready(running: Product) -> None:
+    with running.anonymous() as http:
+        assert http.get("/healthz").json() == {"status": "alive"}
+        ready = http.get("/readyz").json()
+        assert ready["status"] == "ready"
+        assert {"database", "queue", "storage"} <= ready["checks"].keys()
+        assert set(ready["checks"].values()) == {"ok"}
+        assert "http_request" in http.get("/metrics").text
+
+
+def test_a_token_says_who_i_am(running: Product) -> None:
+    token = running.make("-s", "token", "user=u1", "org=acme", "role=admin")
+    assert token.count("\n") == 1
+    assert token.count(".") == 2
+    me = Client(running, "acme", token.strip()).get("/me")
+    assert "u1" in me["user"]["subject"]
+    assert me["organization"]["slug"] == "acme"
+    assert me["role"] == "admin"
+    assert {"contacts:write", "audit:read"} <= set(me["permissions"])
+
+
+def test_without_a_token_nobody_is_let_in(running: Product) -> None:
+    with running.anonymous() as http:
+        for path in ("/me", "/contacts", "/imports", "/audit-events"):
+            answer = http.get(API + path)
+            problem(answer, 401)
+            assert answer.headers["www-authenticate"].startswith("Bearer")
+
+
+def test_a_second_make_dev_says_that_one_runs(running: Product) -> None:
+    second = running.try_make("dev")
+    assert second.returncode != 0
+    assert running.url in second.stderr
+    with running.anonymous() as http:
+        assert http.get("/readyz").status_code == 200
+
+
+# --- Contacts ---
+
+
+def test_a_contact_is_added_read_changed_and_deleted(client: Client) -> None:
+    added = client.add_contact(
+        name="Ada", email="Ada@Example.com", company="Engines", amount="10.50"
+    )
+    assert added.keys() == {"id", "name", "email", "company", "amount", "created_at"}
+    assert added["email"] == "ada@example.com"
+    assert added["amount"] == "10.50"
+    path = f"/contacts/{added['id']}"
+    assert client.get(path) == added
+
+    changed = client.http.patch(API + path, json={"amount": "0.10"})
+    assert changed.json() == added | {"amount": "0.10"}
+    assert client.get(path) == changed.json()
+
+    assert client.http.delete(API + path).status_code == 204
+    problem(client.http.get(API + path), 404)
+    problem(client.http.delete(API + path), 404)
+
+
+def test_an_email_belongs_to_one_contact(client: Client) -> None:
+    client.add_contact(email="ada@example.com")
+    again = {"name": "Ada", "email": "ADA@example.com"}
+    problem(client.http.post(f"{API}/contacts", json=again), 409)
+    assert len(client.everything("/contacts")) == 1
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"name": "", "email": "a@example.com"},
+        {"name": "Ada", "email": "nowhere"},
+        {"name": "Ada", "email": "a@example.com", "amount": "1.234"},
+        {"name": "Ada", "email": "a@example.com", "amount": "NaN"},
+        {"name": "Ada\0", "email": "a@example.com"},
+        {"name": "Ada", "email": "a@example.com", "org_id": "01a206b7-45eb-78fe-b912-9d434909cd43"},
+    ],
+    ids=["no name", "no address", "three decimals", "no number", "NUL", "organization chosen"],
+)
+def test_a_bad_contact_is_refused(client: Client, fields: dict[str, str]) -> None:
+    answer = client.http.post(f"{API}/contacts", json=fields)
+    problem(answer, 422)
+    assert answer.json()["errors"]
+    assert client.everything("/contacts") == []
+
+
+def test_pages_follow_each_other(client: Client) -> None:
+    added = [client.add_contact(name=f"Person {number}")["id"] for number in range(25)]
+    first = client.get("/contacts", limit=10)
+    assert len(first["items"]) == 10
+    # Newer contacts do not shift the pages that follow.
+    client.add_contact(name="Late")
+    rest = client.everything("/contacts", limit=10, cursor=first["next_cursor"])
+    assert [contact["id"] for contact in first["items"] + rest] == added[::-1]
+
+
+def test_a_search_finds_how_names_and_addresses_begin(client: Client) -> None:
+    for name, email in (
+        ("Ada Lovelace", "countess@example.com"),
+        ("Grace Hopper", "adamant@example.com"),
+        ("Zoë", "zoe@example.com"),
+        ("100% _sure", "sure@example.com"),
+    ):
+        client.add_contact(name=name, email=email)
+
+    def found(q: str) -> set[str]:
+        return {contact["name"] for contact in client.everything("/contacts", q=q)}
+
+    assert found("ADA") == {"Ada Lovelace", "Grace Hopper"}
+    assert found("zoë") == {"Zoë"}
+    assert found("%") == set()
+    assert found("100% _") == {"100% _sure"}
+    assert found("lovelace") == set()
+
+
+# --- Imports ---
+
+
+def test_an_upload_is_accepted_before_the_work_is_done(imported: Imported) -> None:
+    assert imported.accepted.json() == {"id": imported.id, "status": "queued"}
+    assert imported.accepted.headers["x-request-id"] == imported.request_id
+    assert imported.right_after["status"] in {"queued", "running"}
+    assert imported.right_after["rows_done"] < PEOPLE.rows
+
+
+def test_progress_arrives_while_it_runs(imported: Imported) -> None:
+    facts = [event["data"] for event in imported.events]
+    done = [fact["rows_done"] for fact in facts]
+    assert done == sorted(done)
+    between = {count for count in done if 0 < count < PEOPLE.rows}
+    assert len(between) > 2
+    assert {fact["rows_total"] for fact in facts if fact["rows_done"]} == {PEOPLE.rows}
+    assert facts[-1] == {
+        "import_id": imported.id,
+        "status": "succeeded",
+        "rows_total": PEOPLE.rows,
+        "rows_done": PEOPLE.rows,
+        "rows_rejected": PEOPLE.bad,
+        "error": None,
+    }
+    ids = [event["id"] for event in imported.events]
+    assert len(set(ids)) == len(ids)
+
+
+def test_every_good_row_is_a_contact(imported: Imported) -> None:
+    client = imported.client
+    assert imported.ended["status"] == "succeeded"
+    assert imported.ended["rows_done"] == imported.ended["rows_total"] == PEOPLE.rows
+    contacts = client.product.sql(
+        "select name, email, company, amount::text from contacts where org_id = %s",
+        client.organization_id,
+    )
+    assert len(contacts) == PEOPLE.good == 99_000
+    assert set(contacts) == set(PEOPLE.contacts())
+
+
+def test_every_bad_row_can_be_downloaded(imported: Imported) -> None:
+    assert imported.ended["rows_rejected"] == PEOPLE.bad == 1_000
+    assert imported.client.rejected_rows(imported.id) == PEOPLE.rejected_csv
+
+
+def test_every_row_is_on_the_audit_trail(imported: Imported) -> None:
+    client = imported.client
+    user_id = client.get("/me")["user"]["id"]
+    recorded = client.product.sql(
+        "select count(*), count(distinct row_id), array_agg(distinct actor_id::text), "
+        "array_agg(distinct actor), array_agg(distinct request_id), "
+        "bool_and(old is null and new ->> 'email' is not null) "
+        "from audit.events where org_id = %s and table_name = 'contacts' and action = 'insert'",
+        client.organization_id,
+    )
+    # The worker acts for the person who uploaded, under the upload's request id.
+    ((count, rows, actor_ids, _, request_ids, complete),) = recorded
+    assert (count, rows) == (PEOPLE.good, PEOPLE.good)
+    assert actor_ids == [user_id]
+    assert request_ids == [imported.request_id]
+    assert complete
+
+
+def test_nothing_is_left_to_do(imported: Imported) -> None:
+    product = imported.client.product
+    until(
+        lambda: product.sql("select count(*) from app.outbox") == [(0,)],
+        "an empty outbox",
+    )
+
+
+def test_a_socket_resumes_where_it_was(imported: Imported) -> None:
+    events = imported.events
+    middle = len(events) // 2
+    with imported.client.listening(after=events[middle]["id"]) as socket:
+        assert list(progress_of(socket, imported.id)) == events[middle + 1 :]
+
+
+def test_a_resume_from_what_never_was_is_said_to_be_one(imported: Imported) -> None:
+    product, client = imported.client.product, imported.client
+    with (
+        open_socket(product, client.ticket(), after="no-event") as socket,
+        pytest.raises(ConnectionClosed) as closed,
+    ):
+        receive(socket)
+    assert closed.value.rcvd is not None
+    assert closed.value.rcvd.code == 4400
+
+
+# --- WebSocket ---
+
+
+def test_a_ticket_opens_one_socket(client: Client) -> None:
+    ticket = client.ticket()
+    with open_socket(client.product, ticket) as socket:
+        assert receive(socket)["type"] == "hello"
+        assert closing_code(client.product, ticket) == 4401
+    assert closing_code(client.product, "invented") == 4401
+    assert closing_code(client.product, "") == 4401
+
+
+def test_a_browser_sends_its_ticket_as_a_subprotocol(client: Client) -> None:
+    url = f"{client.product.url}{API}/realtime".replace("http", "ws", 1)
+    with connect(
+        url, subprotocols=["realtime.v1", f"ticket.{client.ticket()}"], proxy=None
+    ) as socket:
+        assert socket.subprotocol == "realtime.v1"
+        assert receive(socket)["type"] == "hello"
+
+
+def test_a_page_of_another_site_is_refused(client: Client) -> None:
+    url = f"{client.product.url}{API}/realtime?ticket={client.ticket()}".replace("http", "ws", 1)
+    with connect(url, origin="https://evil.example", proxy=None) as socket:
+        assert code_of_close(socket) == 4403
+
+
+def closing_code(product: Product, ticket: str) -> int:
+    """The code with which a connection with this ticket is closed."""
+    with open_socket(product, ticket) as socket:
+        return code_of_close(socket)
+
+
+def code_of_close(socket: Any) -> int:
+    with pytest.raises(ConnectionClosed) as closed:
+        while True:
+            socket.recv(timeout=30.0)
+    assert closed.value.rcvd is not None
+    return closed.value.rcvd.code
+
+
+# --- Audit ---
+
+
+def test_a_change_is_recorded_with_who_where_and_what(client: Client) -> None:
+    added = client.add_contact(name="Ada", amount="1.00")
+    request_id = "change-of-a-contact"
+    client.http.patch(
+        f"{API}/contacts/{added['id']}",
+        json={"amount": "2.00"},
+        headers={"X-Request-ID": request_id},
+    )
+    client.http.delete(f"{API}/contacts/{added['id']}")
+
+    deleted, updated, inserted = client.everything("/audit-events", table="contacts")
+    assert [event["action"] for event in (inserted, updated, deleted)] == [
+        "insert",
+        "update",
+        "delete",
+    ]
+    me = client.get("/me")
+    for event in (inserted, updated, deleted):
+        assert event["row_id"] == added["id"]
+        assert event["org_id"] == me["organization"]["id"]
+        assert event["actor_id"] == me["user"]["id"]
+        assert event["actor"] == me["user"]["subject"]
+        assert event["request_id"]
+    assert updated["request_id"] == request_id
+    assert float(updated["old"]["amount"]) == 1
+    assert float(updated["new"]["amount"]) == 2
+    assert (inserted["old"], deleted["new"]) == (None, None)
+    assert deleted["old"]["email"] == added["email"]
+
+    assert client.everything("/audit-events", action="update", table="contacts") == [updated]
+    assert client.everything("/audit-events", actor=me["user"]["subject"], limit=1)
+    assert client.everything("/audit-events", actor="nobody") == []
+    problem(client.product.sign_in("u5", client.org, "member").http.get(f"{API}/audit-events"), 403)
+
+
+@pytest.mark.parametrize("login", LOGINS)
+def test_no_login_can_change_the_trail(running: Product, login: str) -> None:
+    running.sign_in().add_contact()
+    before = running.sql("select count(*) from audit.events")
+    tables = running.sql(
+        "select c.oid::regclass::text from pg_class c join pg_namespace n on n.oid = c.relnamespace"
+        " where n.nspname = 'audit' and c.relkind in ('r', 'p')"
+    )
+    assert len(tables) > 2
+    for (table,) in tables:
+        for statement in (
+            f"update {table} set action = 'nothing'",  # noqa: S608  # a name from the catalog
+            f"delete from {table}",  # noqa: S608
+            f"truncate {table}",
+            f"alter table {table} disable trigger all",
+            f"drop table {table}",
+        ):
+            with pytest.raises(psycopg.errors.InsufficientPrivilege):
+                running.sql(statement, login=login)
+    assert running.sql("select count(*) from audit.events") == before
+
+
+# --- Isolation ---
+
+
+def test_another_organization_sees_nothing(imported: Imported) -> None:
+    owner = imported.client
+    contact = owner.get("/contacts", limit=1)["items"][0]
+    page = owner.get("/contacts", limit=1)
+    stranger = owner.product.sign_in("u2")
+
+    for path in ("/contacts", "/imports"):
+        assert stranger.everything(path) == []
+    assert stranger.everything("/contacts", q=contact["email"]) == []
+    assert stranger.get("/contacts", cursor=page["next_cursor"])["items"] == []
+    assert {event["org_id"] for event in stranger.everything("/audit-events")} <= {
+        stranger.organization_id
+    }
+    for method, path in (
+        ("GET", f"/contacts/{contact['id']}"),
+        ("PATCH", f"/contacts/{contact['id']}"),
+        ("DELETE", f"/contacts/{contact['id']}"),
+        ("GET", f"/imports/{imported.id}"),
+        ("GET", f"/imports/{imported.id}/rejected.csv"),
+    ):
+        body = {"json": {"name": "Mallory"}} if method == "PATCH" else {}
+        answer = stranger.http.request(method, API + path, **body)
+        # Word for word what an id that never existed gets.
+        other = path.replace(contact["id"], imported.id).replace(imported.id, contact["id"], 1)
+        nowhere = stranger.http.request(method, API + other, **body)
+        assert problem(answer, 404) == problem(nowhere, 404)
+    assert owner.get(f"/contacts/{contact['id']}") == contact
+
+
+def test_no_header_chooses_another_organization(client: Client) -> None:
+    stranger = client.product.sign_in("u2")
+    client.add_contact()
+    organization = client.organization_id
+    for headers in (
+        {"X-Organization-Id": organization},
+        {"X-Org-Id": organization, "X-Tenant": client.org},
+        {"X-Forwarded-User": "user_u1", "X-User-Id": "user_u1"},
+        {"Request.Jwt.Claims": "{}", "Prefer": f"tenant={organization}"},
+        {"Cookie": f"org_id={organization}; __session={client.token}"},
+    ):
+        answer = stranger.http.get(f"{API}/contacts", headers=headers)
+        assert answer.json()["items"] == []
+
+
+def test_the_same_address_may_be_known_to_two_organizations(client: Client) -> None:
+    client.add_contact(email="ada@example.com")
+    client.product.sign_in("u2").add_contact(email="ada@example.com")
+
+
+def test_events_of_another_organization_are_not_heard(imported: Imported) -> None:
+    assert imported.heard_elsewhere
+    assert imported.id not in {event["data"].get("import_id") for event in imported.heard_elsewhere}
+
+
+@pytest.mark.parametrize("login", ["app_api", "app_worker"])
+def test_the_logins_of_the_application_see_no_row_without_a_claim(
+    imported: Imported, login: str
+) -> None:
+    product = imported.client.product
+    tables = product.sql(
+        "select c.oid::regclass::text from pg_class c join pg_namespace n on n.oid = c.relnamespace"
+        " where n.nspname = 'public' and c.relkind in ('r', 'p')"
+    )
+    assert {("contacts",), ("imports",), ("users",)} <= set(tables)
+    organization = imported.client.organization_id
+    # A setting that looks like a proof is none.
+    forged = f"set app.org_id = '{organization}'; set app.user_id = '{organization}'"
+    with psycopg.connect(product.runtime()["urls"][login], autocommit=True) as connection:
+        connection.execute(forged.encode())
+        for (table,) in tables:
+            rows = connection.execute(f"select count(*) from {table}".encode()).fetchone()  # noqa: S608
+            assert rows == (0,), table
+        with pytest.raises(psycopg.errors.InsufficientPrivilege):
+            connection.execute("insert into contacts (name, email) values ('M', 'm@example.com')")
+
+
+def test_a_member_is_out_at_once(running: Product) -> None:
+    admin = running.sign_in()
+    member = running.sign_in("u2", admin.org, "member")
+    member.add_contact()
+    subject = member.get("/me")["user"]["subject"]
+    ticket = member.ticket()
+    with member.listening() as socket:
+        assert running.app("members", "remove", admin.org, subject)
+
+        problem(member.http.get(f"{API}/contacts"), 403)
+        problem(member.upload(b"name,email,company,amount\nA,a@example.com,,1\n"), 403)
+        problem(member.http.post(f"{API}/realtime/tickets"), 403)
+        assert closing_code(running, ticket) == 4403
+        assert code_of_close(socket) == 4403
+
+    assert running.app("members", "restore", admin.org, subject)
+    assert len(member.everything("/contacts")) == 1
+    changes = admin.everything("/audit-events", table="memberships", action="update")
+    assert [change["new"]["status"] for change in changes] == ["active", "removed"]
+
+
+# --- Tokens ---
+
+
+def test_forged_tokens_are_refused(running: Product) -> None:
+    client = running.sign_in()
+    forger = Forger(running, client.token)
+    # What the forgeries have in common with a genuine token is not what they are refused for.
+    assert Client(running, client.org, forger.signed()).get("/me")["user"]
+
+    provider = running.answers["auth_provider"]
+    accepted = {
+        name: answer.text
+        for name, forge in (FORGERIES | FORGERIES_OF[provider]).items()
+        if (
+            answer := client.http.get(
+                f"{API}/contacts", headers={"Authorization": f"Bearer {forge(forger)}"}
+            )
+        ).status_code
+        != 401
+    }
+    assert not accepted
+
+
+# --- Security ---
+
+
+def test_every_answer_has_the_security_headers(client: Client) -> None:
+    answers = [
+        client.http.get(f"{API}/me"),
+        client.http.get(f"{API}/nowhere"),
+        client.http.get("/healthz"),
+        client.http.put(f"{API}/contacts"),
+        client.http.get(f"{API}/me", headers={"Authorization": ""}),
+        client.http.get(f"{API}/me", headers={"Host": "evil.example"}),
+    ]
+    assert [answer.status_code for answer in answers] == [200, 404, 200, 405, 401, 400]
+    for answer in answers:
+        headers = answer.headers
+        assert headers["content-security-policy"].startswith("default-src 'none'")
+        assert "frame-ancestors 'none'" in headers["content-security-policy"]
+        assert "max-age=" in headers["strict-transport-security"]
+        assert headers["x-content-type-options"] == "nosniff"
+        assert headers["referrer-policy"] == "no-referrer"
+        assert "camera=()" in headers["permissions-policy"]
+        assert headers["cross-origin-opener-policy"] == "same-origin"
+        assert headers["cross-origin-resource-policy"] == "same-origin"
+        assert headers["x-request-id"]
+        assert "server" not in headers
+        assert "access-control-allow-origin" not in headers
+
+
+def test_the_documentation_needs_no_other_site(running: Product) -> None:
+    with running.anonymous() as http:
+        page = http.get("/docs")
+        assert page.status_code == 200
+        policy = page.headers["content-security-policy"]
+        assert "unsafe-inline" not in policy
+        assert "unsafe-eval" not in policy
+        assert "https:" not in page.text.replace("https://www.w3.org", "")
+        paths = http.get("/openapi.json").json()["paths"]
+    assert {f"{API}/contacts", f"{API}/imports", f"{API}/me"} <= paths.keys()
+
+
+# --- Operation ---
+
+
+def test_the_doctor_finds_nothing(running: Product) -> None:
+    running.make("doctor")
+
+
+def test_migrating_again_changes_nothing(running: Product) -> None:
+    client = running.sign_in()
+    contact = client.add_contact()
+    first = running.make("migrate")
+    assert running.make("migrate") == first
+    assert client.everything("/contacts") == [contact]
+
+
+def test_ctrl_c_leaves_no_process_and_a_second_start_keeps_the_data(product: Product) -> None:
+    client = product.running().sign_in()
+    contact = client.add_contact()
+    assert len(product.processes()) > 5
+
+    ended = product.stop()
+    assert product.processes() == []
+    assert "Traceback" not in ended.said
+    with pytest.raises(httpx.ConnectError):
+        client.http.get("/healthz")
+
+    product.start()
+    assert client.everything("/contacts") == [contact]
+
+
+def test_ctrl_c_during_an_import_loses_nothing(product: Product, tmp_path: Path) -> None:
+    people = People(rows=30_000, bad=30)
+    client = product.running(IMPORT_CHUNK_ROWS="500").sign_in()
+    import_id = client.start_import(people.write(tmp_path / "people.csv"))
+    until(lambda: client.get(f"/imports/{import_id}")["rows_done"], "the first chunk", every=0.05)
+    product.stop()
+    assert product.processes() == []
+
+    product.start()
+    ended = client.import_ended(import_id)
+    assert (ended["status"], ended["rows_done"]) == ("succeeded", people.rows)
+    assert client.rejected_rows(import_id) == people.rejected_csv
+
+
+def test_many_requests_at_once_are_all_answered(client: Client) -> None:
+    """More than there are database connections."""
+    statuses: list[int] = []
+
+    def ask() -> Iterator[int]:
+        for _ in range(10):
+            yield client.http.get(f"{API}/contacts").status_code
+
+    threads = [threading.Thread(target=lambda: statuses.extend(ask())) for _ in range(40)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert statuses == [200] * 400
