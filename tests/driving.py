@@ -15,7 +15,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 from urllib.parse import unquote, urlsplit
@@ -72,6 +72,7 @@ class Product:
         self._process: subprocess.Popen[bytes] | None = None
         self._settings: Mapping[str, str] = {}
         self._tokens: dict[tuple[str, ...], str] = {}
+        self._connections = ExitStack()
 
     # --- What its owner types ---
 
@@ -110,16 +111,21 @@ class Product:
 
     def running(self, **settings: str) -> "Product":
         """See to it that `make dev` runs with these settings on top of the repository's own."""
-        if self._process is not None and self._process.poll() is None:
+        if self.is_running:
             if settings == self._settings:
                 return self
             self.stop()
         self.start(**settings)
         return self
 
+    @property
+    def is_running(self) -> bool:
+        """Whether `make dev` has been started and has not ended."""
+        return self._process is not None and self._process.poll() is None
+
     def start(self, **settings: str) -> str:
         """Type `make dev`, wait for the line that begins with `ready`, and return that line."""
-        assert self._process is None or self._process.poll() is not None, "it runs already"
+        assert not self.is_running, "it runs already"
         self._settings = settings
         with self.output.open("wb") as output:
             self._process = subprocess.Popen(
@@ -160,6 +166,7 @@ class Product:
 
     def abandon(self) -> None:
         """End whatever still runs, at the end of the tests."""
+        self._connections.close()
         for process in self.processes():
             with suppress(ProcessLookupError):
                 os.kill(process.pid, signal.SIGKILL)
@@ -240,7 +247,8 @@ class Product:
 
     def anonymous(self) -> httpx.Client:
         """Someone who is not signed in."""
-        return httpx.Client(base_url=self.url, trust_env=False, timeout=30.0)
+        http = httpx.Client(base_url=self.url, trust_env=False, timeout=60.0)
+        return self._connections.enter_context(http)
 
 
 class Client:
@@ -269,12 +277,12 @@ class Client:
     def everything(self, path: str, **parameters: Any) -> list[dict[str, Any]]:
         """The items of every page, first to last."""
         items: list[dict[str, Any]] = []
-        page = self.get(path, **parameters)
         while True:
+            page = self.get(path, **parameters)
             items += page["items"]
             if page["next_cursor"] is None:
                 return items
-            page = self.get(path, cursor=page["next_cursor"], **parameters)
+            parameters["cursor"] = page["next_cursor"]
 
     def upload(
         self, content: Path | bytes, *, key: str | None = None, request_id: str | None = None
@@ -393,7 +401,11 @@ def _look_at(entry: Path, repository: str) -> Found | None:
     try:
         state = (entry / "stat").read_text().rpartition(")")[2].split()[0]
         command = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
-        traces = [command, os.readlink(entry / "cwd"), (entry / "environ").read_text("latin-1")]
+        traces = [
+            command,
+            str((entry / "cwd").readlink()),
+            (entry / "environ").read_text("latin-1"),
+        ]
     except OSError:  # it has ended, or is someone else's
         return None
     if state == "Z" or not any(repository in trace for trace in traces):

@@ -5,12 +5,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import httpx
 import psycopg
 import pytest
 from websockets.exceptions import ConnectionClosed
-from websockets.sync.client import connect
+from websockets.sync.client import ClientConnection, connect
+from websockets.typing import Origin, Subprotocol
 
 from driving import (
     API,
@@ -71,7 +73,7 @@ def imported(product: Product, tmp_path_factory: pytest.TempPathFactory) -> Impo
         right_after = client.get(f"/imports/{import_id}")
         events = list(progress_of(socket, import_id))
         stranger.start_import(b"name,email,company,amount\nAda,ada@example.com,,1\n")
-        heard_elsewhere = []
+        heard_elsewhere: list[dict[str, Any]] = []
         while not heard_elsewhere or heard_elsewhere[-1]["data"].get("status") != "succeeded":
             heard_elsewhere.append(receive(elsewhere))
     return Imported(
@@ -89,13 +91,13 @@ def imported(product: Product, tmp_path_factory: pytest.TempPathFactory) -> Impo
 
 
 def test_it_is_alive_and_ready(running: Product) -> None:
-    with running.anonymous() as http:
-        assert http.get("/healthz").json() == {"status": "alive"}
-        ready = http.get("/readyz").json()
-        assert ready["status"] == "ready"
-        assert {"database", "queue", "storage"} <= ready["checks"].keys()
-        assert set(ready["checks"].values()) == {"ok"}
-        assert "http_request" in http.get("/metrics").text
+    http = running.anonymous()
+    assert http.get("/healthz").json() == {"status": "alive"}
+    ready = http.get("/readyz").json()
+    assert ready["status"] == "ready"
+    assert {"database", "queue", "storage"} <= ready["checks"].keys()
+    assert set(ready["checks"].values()) == {"ok"}
+    assert "http_request" in http.get("/metrics").text
 
 
 def test_a_token_says_who_i_am(running: Product) -> None:
@@ -110,19 +112,18 @@ def test_a_token_says_who_i_am(running: Product) -> None:
 
 
 def test_without_a_token_nobody_is_let_in(running: Product) -> None:
-    with running.anonymous() as http:
-        for path in ("/me", "/contacts", "/imports", "/audit-events"):
-            answer = http.get(API + path)
-            problem(answer, 401)
-            assert answer.headers["www-authenticate"].startswith("Bearer")
+    http = running.anonymous()
+    for path in ("/me", "/contacts", "/imports", "/audit-events"):
+        answer = http.get(API + path)
+        problem(answer, 401)
+        assert answer.headers["www-authenticate"].startswith("Bearer")
 
 
 def test_a_second_make_dev_says_that_one_runs(running: Product) -> None:
     second = running.try_make("dev")
     assert second.returncode != 0
     assert running.url in second.stderr
-    with running.anonymous() as http:
-        assert http.get("/readyz").status_code == 200
+    assert running.anonymous().get("/readyz").status_code == 200
 
 
 # --- Contacts ---
@@ -283,13 +284,8 @@ def test_a_socket_resumes_where_it_was(imported: Imported) -> None:
 
 def test_a_resume_from_what_never_was_is_said_to_be_one(imported: Imported) -> None:
     product, client = imported.client.product, imported.client
-    with (
-        open_socket(product, client.ticket(), after="no-event") as socket,
-        pytest.raises(ConnectionClosed) as closed,
-    ):
-        receive(socket)
-    assert closed.value.rcvd is not None
-    assert closed.value.rcvd.code == 4400
+    with open_socket(product, client.ticket(), after="no-event") as socket:
+        assert code_of_close(socket) == 4400
 
 
 # --- WebSocket ---
@@ -306,16 +302,15 @@ def test_a_ticket_opens_one_socket(client: Client) -> None:
 
 def test_a_browser_sends_its_ticket_as_a_subprotocol(client: Client) -> None:
     url = f"{client.product.url}{API}/realtime".replace("http", "ws", 1)
-    with connect(
-        url, subprotocols=["realtime.v1", f"ticket.{client.ticket()}"], proxy=None
-    ) as socket:
+    offered = [Subprotocol("realtime.v1"), Subprotocol(f"ticket.{client.ticket()}")]
+    with connect(url, subprotocols=offered, proxy=None) as socket:
         assert socket.subprotocol == "realtime.v1"
         assert receive(socket)["type"] == "hello"
 
 
 def test_a_page_of_another_site_is_refused(client: Client) -> None:
     url = f"{client.product.url}{API}/realtime?ticket={client.ticket()}".replace("http", "ws", 1)
-    with connect(url, origin="https://evil.example", proxy=None) as socket:
+    with connect(url, origin=Origin("https://evil.example"), proxy=None) as socket:
         assert code_of_close(socket) == 4403
 
 
@@ -325,12 +320,14 @@ def closing_code(product: Product, ticket: str) -> int:
         return code_of_close(socket)
 
 
-def code_of_close(socket: Any) -> int:
-    with pytest.raises(ConnectionClosed) as closed:
+def code_of_close(socket: ClientConnection) -> int:
+    """Read a WebSocket to its end."""
+    try:
         while True:
             socket.recv(timeout=30.0)
-    assert closed.value.rcvd is not None
-    return closed.value.rcvd.code
+    except ConnectionClosed as closed:
+        # What a browser says when a connection just breaks.
+        return closed.rcvd.code if closed.rcvd else 1006
 
 
 # --- Audit ---
@@ -416,11 +413,11 @@ def test_another_organization_sees_nothing(imported: Imported) -> None:
         ("GET", f"/imports/{imported.id}"),
         ("GET", f"/imports/{imported.id}/rejected.csv"),
     ):
-        body = {"json": {"name": "Mallory"}} if method == "PATCH" else {}
-        answer = stranger.http.request(method, API + path, **body)
+        body = {"name": "Mallory"} if method == "PATCH" else None
+        answer = stranger.http.request(method, API + path, json=body)
         # Word for word what an id that never existed gets.
-        other = path.replace(contact["id"], imported.id).replace(imported.id, contact["id"], 1)
-        nowhere = stranger.http.request(method, API + other, **body)
+        other = path.replace(contact["id"], str(uuid4())).replace(imported.id, str(uuid4()))
+        nowhere = stranger.http.request(method, API + other, json=body)
         assert problem(answer, 404) == problem(nowhere, 404)
     assert owner.get(f"/contacts/{contact['id']}") == contact
 
@@ -545,14 +542,14 @@ def test_every_answer_has_the_security_headers(client: Client) -> None:
 
 
 def test_the_documentation_needs_no_other_site(running: Product) -> None:
-    with running.anonymous() as http:
-        page = http.get("/docs")
-        assert page.status_code == 200
-        policy = page.headers["content-security-policy"]
-        assert "unsafe-inline" not in policy
-        assert "unsafe-eval" not in policy
-        assert "https:" not in page.text.replace("https://www.w3.org", "")
-        paths = http.get("/openapi.json").json()["paths"]
+    http = running.anonymous()
+    page = http.get("/docs")
+    assert page.status_code == 200
+    policy = page.headers["content-security-policy"]
+    assert "unsafe-inline" not in policy
+    assert "unsafe-eval" not in policy
+    assert "https:" not in page.text
+    paths = http.get("/openapi.json").json()["paths"]
     assert {f"{API}/contacts", f"{API}/imports", f"{API}/me"} <= paths.keys()
 
 
@@ -579,6 +576,7 @@ def test_ctrl_c_leaves_no_process_and_a_second_start_keeps_the_data(product: Pro
     ended = product.stop()
     assert product.processes() == []
     assert "Traceback" not in ended.said
+    assert "error" not in ended.said.replace("uvicorn.error", "")
     with pytest.raises(httpx.ConnectError):
         client.http.get("/healthz")
 

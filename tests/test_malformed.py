@@ -353,7 +353,9 @@ def big(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with path.open("wb") as file:
         file.write(HEADER)
         for block in range(200):
-            rows = (b"Person,p%d@example.com,Company,1.00\n" % (block * MIB + n) for n in range(MIB))
+            rows = (
+                b"Person,p%d@example.com,Company,1.00\n" % (block * MIB + n) for n in range(MIB)
+            )
             size = 0
             for row in rows:
                 size += file.write(row)

@@ -45,6 +45,7 @@ def create_engine(settings: "Settings", *, application_name: str) -> AsyncEngine
         use_native_hstore=False,
         pool_size=settings.database_pool_size,
         max_overflow=0,
+        hide_parameters=True,
         pool_timeout=settings.database_pool_timeout,
         connect_args=dict(connect_args),
     )

@@ -29,7 +29,7 @@ API = "/api/v1"
 def create_app(settings: Settings | None = None) -> FastAPI:
     """The application. It opens no connection before its lifespan begins."""
     settings = settings or get_settings()
-    logs.configure(level=settings.log_level, readable=settings.is_local)
+    logs.configure(level=settings.log_level, readable=settings.environment == "development")
 
     engine = create_engine(settings, application_name="api")
     jobs = queue.create_queue(settings)
@@ -49,7 +49,14 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         await jobs.close()
         await engine.dispose()
 
-    app = FastAPI(title=settings.product_name, docs_url=None, redoc_url=None, lifespan=lifespan)
+    app = FastAPI(
+        title=settings.product_name,
+        responses=problems.RESPONSES,
+        openapi_url="/openapi.json" if settings.docs_enabled else None,
+        docs_url=None,
+        redoc_url=None,
+        lifespan=lifespan,
+    )
     app.state.settings = settings
     app.state.engine = engine
     app.state.storage = storage

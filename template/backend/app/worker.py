@@ -68,5 +68,5 @@ async def _keep_house(engine: AsyncEngine, stop: asyncio.Event) -> None:
 def main() -> None:
     """Run a worker process."""
     settings = get_settings()
-    logs.configure(level=settings.log_level, readable=settings.is_local)
+    logs.configure(level=settings.log_level, readable=settings.environment == "development")
     asyncio.run(work(settings))

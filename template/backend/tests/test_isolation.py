@@ -235,14 +235,14 @@ def _make_tenant(admin: Connection, tables: list[Table]) -> Tenant:
         name,
     )
     user = one(insert_user, f"user_{name}")
-    former = one(insert_user, f"user_{name}former")
+    former = one(insert_user, f"user_former_{name}")
     admin.execute(
         "insert into public.memberships (org_id, user_id, role, status, removed_at) values"
         " (%(org)s, %(user)s, 'owner', 'active', null),"
         " (%(org)s, %(former)s, 'owner', 'removed', now())",
         {"org": org, "user": user, "former": former},
     )
-    tenant = Tenant(org, user, f"user_{name}", f"org_{name}", f"user_{name}former", uuid4())
+    tenant = Tenant(org, user, f"user_{name}", f"org_{name}", f"user_former_{name}", uuid4())
     _seed(admin, tables, tenant)
     tenant.job_id = tenant.rows["app.outbox"]["id"]
     return tenant

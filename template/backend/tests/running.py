@@ -1,0 +1,215 @@
+"""The product as it runs in these tests: real servers, a real API and a real worker."""
+
+import os
+import secrets
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from contextlib import ExitStack
+from pathlib import Path
+
+import psycopg
+from psycopg import sql
+
+from app.dev import processes
+from app.dev.postgres import OWNER, Postgres
+from app.dev.processes import LOOPBACK, free_port, last_lines
+from app.dev.servers import BACKEND, Connections, answers, login_url, process_environment
+from app.dev.valkey import Valkey
+
+PARTY = "http://localhost:3000"
+
+_SECONDS = 60.0
+
+
+class AppProcess:
+    """One process of the product, an API or a worker, that a test may stop, kill and start."""
+
+    def __init__(
+        self,
+        name: str,
+        command: Callable[[], list[str]],
+        environment: dict[str, str],
+        log: Path,
+        is_up: Callable[[], bool],
+    ) -> None:
+        self.log = log
+        self._name = name
+        self._command = command
+        self._environment = environment
+        self._is_up = is_up
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def is_running(self) -> bool:
+        return self._process is not None and self._process.poll() is None
+
+    @property
+    def pid(self) -> int:
+        assert self._process is not None, f"the {self._name} was not started"
+        return self._process.pid
+
+    def start(self) -> None:
+        """Start it, unless it runs, and wait until it does its work."""
+        if self.is_running:
+            return
+        with self.log.open("wb") as output:
+            process = self._process = processes.start(
+                [sys.executable, "-m", "app.cli", *self._command()],
+                env=self._environment,
+                output=output,
+                cwd=BACKEND,
+            )
+        came_up = processes.wait_until(
+            lambda: process.poll() is not None or self._is_up(), _SECONDS
+        )
+        assert came_up, f"the {self._name} is not up:\n{last_lines(self.log, 50)}"
+        assert self.is_running, f"the {self._name} has ended:\n{last_lines(self.log, 50)}"
+
+    def stop(self) -> None:
+        """End it as an operator does, with SIGTERM."""
+        if self._process is not None:
+            processes.stop(self._process, (signal.SIGTERM, _SECONDS))
+
+    def kill(self) -> None:
+        """End it as the out-of-memory killer does."""
+        assert self._process is not None
+        self._process.kill()
+        self._process.wait()
+
+
+class Platform:
+    """Servers with throw-away data, and everything that is needed to run the product on them."""
+
+    def __init__(self, folder: Path, stack: ExitStack) -> None:
+        self.folder = folder
+        self._passwords = {login: secrets.token_urlsafe() for login in ("app_api", "app_worker")}
+        self._stack = stack
+        self.postgres = Postgres(
+            folder / "postgres",
+            name="tests",
+            password=secrets.token_urlsafe(),
+            log=folder / "postgres.log",
+            durable=False,
+        )
+        self.valkey = Valkey(
+            folder / "valkey",
+            password=secrets.token_urlsafe(),
+            log=folder / "valkey.log",
+            durable=False,
+        )
+        stack.callback(self.postgres.destroy)
+        stack.callback(self.valkey.stop)
+        self.valkey.launch()
+        self.postgres.start()
+        self.valkey.wait_ready()
+        self.connections = self._connections(self.postgres.name, self._start_issuer())
+        self.migrate(self.connections)
+
+    def new_database(self, *, migrated: bool = True) -> Connections:
+        """Create another database of the same owner and return the URLs that lead to it."""
+        name = f"tests_{secrets.token_hex(6)}"
+        with psycopg.connect(self.postgres.admin_url, autocommit=True) as admin:
+            admin.execute(
+                sql.SQL("create database {} owner {}").format(
+                    sql.Identifier(name), sql.Identifier(OWNER)
+                )
+            )
+        connections = self._connections(name, self.connections.issuer)
+        if migrated:
+            self.migrate(connections)
+        return connections
+
+    def migrate(self, connections: Connections) -> str:
+        """Run `app migrate` and return what it printed."""
+        done = subprocess.run(
+            [sys.executable, "-m", "app.cli", "migrate"],
+            env=self.environment(connections.for_operator()),
+            cwd=BACKEND,
+            check=False,
+            capture_output=True,
+            text=True,
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    def environment(self, settings: dict[str, str]) -> dict[str, str]:
+        """The environment of one process of the product."""
+        passwords = {
+            f"{login.upper()}_PASSWORD": password for login, password in self._passwords.items()
+        }
+        return process_environment(
+            {
+                "ENVIRONMENT": "test",
+                "ALLOWED_HOSTS": "localhost,127.0.0.1",
+                "AUTH_AUTHORIZED_PARTIES": PARTY,
+                **passwords,
+                **settings,
+            }
+        )
+
+    def api(
+        self, connections: Connections | None = None, **settings: str
+    ) -> tuple[AppProcess, str]:
+        """An API process that is not started yet, and its address."""
+        port = free_port()
+        address = f"http://{LOOPBACK}:{port}"
+        connections = connections or self.connections
+        process = AppProcess(
+            "api",
+            lambda: ["api", "--port", str(port)],
+            self.environment({**connections.for_api(), **settings}),
+            self.folder / f"api-{port}.log",
+            lambda: answers(f"{address}/readyz"),
+        )
+        self._stack.callback(process.stop)
+        return process, address
+
+    def worker(self, connections: Connections | None = None, **settings: str) -> AppProcess:
+        """A worker process that is not started yet."""
+        log = self.folder / f"worker-{secrets.token_hex(4)}.log"
+        connections = connections or self.connections
+        process = AppProcess(
+            "worker",
+            lambda: ["worker"],
+            self.environment({**connections.for_worker(), **settings}),
+            log,
+            lambda: "worker.started" in last_lines(log, 1000),
+        )
+        self._stack.callback(process.stop)
+        return process
+
+    def _connections(self, database: str, issuer: str) -> Connections:
+        owner = self.postgres.url(database=database)
+        admin = self.postgres.url("postgres", database=database)
+        storage = self.folder / "storage"
+        storage.mkdir(exist_ok=True)
+        return Connections(
+            migrator=owner,
+            app_api=login_url(owner, "app_api", self._passwords["app_api"]),
+            app_worker=login_url(owner, "app_worker", self._passwords["app_worker"]),
+            redis=self.valkey.url,
+            storage=storage.as_uri(),
+            issuer=issuer,
+            admin=admin,
+        )
+
+    def _start_issuer(self) -> str:
+        port = free_port()
+        log = self.folder / "issuer.log"
+        with log.open("wb") as output:
+            issuer = processes.start(
+                [
+                    *(sys.executable, "-m", "app.dev.issuer"),
+                    *("--port", str(port), "--dev-dir", str(self.folder)),
+                ],
+                env={**os.environ, "ENVIRONMENT": "test"},
+                output=output,
+                cwd=BACKEND,
+            )
+        self._stack.callback(processes.stop, issuer, (signal.SIGTERM, 10.0))
+        url = f"http://{LOOPBACK}:{port}"
+        keys = f"{url}/.well-known/jwks.json"
+        assert processes.wait_until(lambda: answers(keys), _SECONDS), last_lines(log)
+        return url

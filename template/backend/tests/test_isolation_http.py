@@ -1,0 +1,473 @@
+"""Every endpoint, attacked by whoever the data does not belong to.
+
+The endpoints come from the OpenAPI document of the running application, and so do their parameters
+and bodies: a new endpoint is attacked as soon as it exists. What cannot be attacked because nobody
+said how fails as well.
+"""
+
+import json
+import re
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import httpx
+import psycopg
+import pytest
+import uvicorn
+from fastapi import FastAPI
+from fastapi.routing import APIRoute
+from psycopg.types.json import Jsonb
+from pydantic import SecretStr
+from starlette.routing import WebSocketRoute
+
+from app.dev import issuer
+from app.dev.tokens import mint
+from app.main import create_app
+from app.settings import Settings
+
+Connection = psycopg.Connection[Any]
+
+# What anyone may ask, without a token: it says nothing about any tenant.
+PUBLIC_PATHS = {"/healthz", "/readyz", "/metrics", "/openapi.json"}
+PUBLIC_PREFIXES = ("/docs",)
+# WebSockets, each with a test of its own.
+SOCKETS = {"/api/v1/realtime"}
+# What a signed-in person may ask about themselves without belonging to an organization.
+PERSONAL = {("get", "/api/v1/me")}
+
+CSV = b"name,email,company,amount\r\nAda,ada@example.com,Engines,1.00\r\n"
+
+
+@dataclass(frozen=True)
+class Operation:
+    """One method of one path, as the OpenAPI document describes it."""
+
+    method: str
+    path: str
+    description: Mapping[str, Any]
+    schemas: Mapping[str, Any]
+
+    def __str__(self) -> str:
+        return f"{self.method.upper()} {self.path}"
+
+    @property
+    def ids(self) -> list[str]:
+        """The path's parameters."""
+        return re.findall(r"\{(\w+)\}", self.path)
+
+    def parameters(self, place: str) -> list[Mapping[str, Any]]:
+        """The parameters in the `query`, the `header` or the `path`."""
+        return [p for p in self.description.get("parameters", []) if p["in"] == place]
+
+    def url(self, ids: Mapping[str, str]) -> str:
+        return self.path.format(**ids)
+
+    def body(self, text: str) -> dict[str, Any]:
+        """The arguments of a request with a body that the schema allows; every text is `text`."""
+        content = self.description.get("requestBody", {}).get("content", {})
+        if "multipart/form-data" in content:
+            return {"files": {"file": ("contacts.csv", CSV, "text/csv")}}
+        if "application/json" in content:
+            return {"json": self._example(content["application/json"]["schema"], text)}
+        assert not content, f"{self}: say how a body of {list(content)} is made"
+        return {}
+
+    def _example(self, schema: Mapping[str, Any], text: str) -> Any:
+        if "$ref" in schema:
+            return self._example(self.schemas[schema["$ref"].rsplit("/", 1)[1]], text)
+        if "enum" in schema:
+            return schema["enum"][0]
+        for choice in schema.get("anyOf", []):
+            return self._example(choice, text)
+        kind = schema.get("type")
+        if kind == "object":
+            return {
+                name: self._example(part, text)
+                for name, part in schema.get("properties", {}).items()
+            }
+        if kind == "string":
+            return str(uuid4()) if schema.get("format") == "uuid" else text
+        examples: dict[Any, Any] = {"integer": 1, "number": 1, "boolean": True, "array": []}
+        assert kind in examples, f"{self}: say how a value of {schema} is made"
+        return examples[kind]
+
+
+@dataclass
+class Tenant:
+    """An organization, its owner, its former owner, and data that nobody else may see."""
+
+    name: str = field(default_factory=lambda: uuid4().hex[:12])
+    ids: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def email(self) -> str:
+        return f"{self.name}@victim.example.com"
+
+    @property
+    def key(self) -> str:
+        return f"key-{self.name}"
+
+    def secrets(self) -> list[str]:
+        """What must not stand in an answer to anybody else; every text of theirs has the name."""
+        return [*self.ids.values(), f"secret-{self.name}"]
+
+
+class World:
+    """The running application, and who talks to it."""
+
+    def __init__(
+        self, app: FastAPI, http: httpx.AsyncClient, admin: Connection, issuer_url: str, key: Any
+    ) -> None:
+        self.app = app
+        self.http = http
+        self.admin = admin
+        self._issuer_url = issuer_url
+        self._key = key
+        document = app.openapi()
+        self.operations = [
+            Operation(method, path, description, document["components"]["schemas"])
+            for path, methods in document["paths"].items()
+            for method, description in methods.items()
+            if path not in PUBLIC_PATHS and not path.startswith(PUBLIC_PREFIXES)
+        ]
+
+    def token(self, user: str, organization: str | None) -> str:
+        return mint(user, organization, "owner", issuer=self._issuer_url, key=self._key)
+
+    async def ask(
+        self, operation: Operation, token: str | None, url: str, **request: Any
+    ) -> httpx.Response:
+        headers = dict(request.pop("headers", {}))
+        if token is not None:
+            headers["Authorization"] = f"Bearer {token}"
+        return await self.http.request(operation.method, url, headers=headers, **request)
+
+    def tenant(self) -> Tenant:
+        """A tenant with a contact, an import with a rejected row, and records of all of it."""
+        made = Tenant()
+
+        def one(query: str, *parameters: object) -> str:
+            row = self.admin.execute(query.encode(), parameters).fetchone()
+            assert row is not None
+            return str(row[0])
+
+        org = one(
+            "insert into public.organizations (external_id, slug, name) values (%s, %s, %s)"
+            " returning id",
+            f"org_{made.name}",
+            made.name,
+            f"secret-{made.name}",
+        )
+        user = one(
+            "insert into public.users (subject, name) values (%s, %s) returning id",
+            f"user_{made.name}",
+            f"secret-{made.name}",
+        )
+        former = one(
+            "insert into public.users (subject) values (%s) returning id",
+            f"user_former_{made.name}",
+        )
+        self.admin.execute(
+            "insert into public.memberships (org_id, user_id, role, status, removed_at) values"
+            " (%(org)s, %(user)s, 'owner', 'active', null),"
+            " (%(org)s, %(former)s, 'owner', 'removed', now())",
+            {"org": org, "user": user, "former": former},
+        )
+        contact = one(
+            "insert into public.contacts (org_id, name, email, company) values (%s, %s, %s, %s)"
+            " returning id",
+            org,
+            f"secret-{made.name}",
+            made.email,
+            f"secret-{made.name}",
+        )
+        run = one(
+            "insert into public.imports"
+            " (org_id, file_name, file_bytes, file_sha256, idempotency_key)"
+            " values (%s, %s, 1, sha256('x'), %s) returning id",
+            org,
+            f"secret-{made.name}",
+            made.key,
+        )
+        self.admin.execute(
+            "insert into public.import_rejections (org_id, import_id, row_no, line, reason, fields)"
+            " values (%s, %s, 1, 2, 'bad', %s)",
+            [org, run, Jsonb([f"secret-{made.name}"])],
+        )
+        made.ids = {"org": org, "user": user, "contact_id": contact, "import_id": run}
+        return made
+
+    def state(self, tenant: Tenant) -> list[Any]:
+        """Everything that the tenant has, except the records of what was refused."""
+        tables = self.admin.execute(
+            "select format('%I.%I', n.nspname, c.relname) from pg_class c"
+            " join pg_namespace n on n.oid = c.relnamespace"
+            " join pg_attribute a on a.attrelid = c.oid and a.attname = 'org_id'"
+            " where c.relkind = 'r' and n.nspname in ('public', 'app') order by 1"
+        ).fetchall()
+        return [
+            self.admin.execute(
+                f"select jsonb_agg(to_jsonb(t) order by to_jsonb(t)::text) from {table} t"  # noqa: S608
+                " where org_id = %s".encode(),
+                [tenant.ids["org"]],
+            ).fetchone()
+            for (table,) in tables
+        ]
+
+
+@asynccontextmanager
+async def _issuer(directory: Path) -> AsyncIterator[tuple[str, Any]]:
+    key = issuer.load_or_create(directory)
+    server = uvicorn.Server(
+        uvicorn.Config(issuer.create_app(key), port=0, log_level="error", lifespan="off", ws="none")
+    )
+    config = server.config
+    config.load()
+    server.lifespan = config.lifespan_class(config)
+    await server.startup()
+    port = server.servers[0].sockets[0].getsockname()[1]
+    try:
+        yield f"http://127.0.0.1:{port}", key
+    finally:
+        await server.shutdown()
+
+
+@pytest.fixture(scope="module")
+def admin(admin_url: str) -> Iterator[Connection]:
+    with psycopg.connect(admin_url, autocommit=True) as connection:
+        yield connection
+
+
+@pytest.fixture(scope="module")
+async def world(
+    admin: Connection, api_url: str, redis_url: str, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[World]:
+    directory = tmp_path_factory.mktemp("isolation")
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("ENVIRONMENT", "test")
+        environment.setenv("AUTH_AUTHORIZED_PARTIES", "http://localhost:3000")
+        async with _issuer(directory) as (issuer_url, key):
+            settings = Settings(
+                environment="test",
+                allowed_hosts=["localhost"],
+                database_url=SecretStr(api_url),
+                redis_url=redis_url,
+                storage_url=f"file://{directory}",
+                auth_issuer=issuer_url,
+                auth_authorized_parties=["http://localhost:3000"],
+                log_level="error",
+            )
+            app = create_app(settings)
+            transport = httpx.ASGITransport(app, raise_app_exceptions=False)
+            async with (
+                app.router.lifespan_context(app),
+                httpx.AsyncClient(transport=transport, base_url="http://localhost") as http,
+            ):
+                yield World(app, http, admin, issuer_url, key)
+
+
+@pytest.fixture
+def victim(world: World) -> Tenant:
+    return world.tenant()
+
+
+@pytest.fixture
+def attacker(world: World) -> Tenant:
+    return world.tenant()
+
+
+def ids_of(operation: Operation, tenant: Tenant) -> dict[str, str]:
+    unknown = set(operation.ids) - tenant.ids.keys()
+    assert not unknown, f"{operation}: say in World.tenant what the victim's {unknown} is"
+    return {name: tenant.ids[name] for name in operation.ids}
+
+
+def guesses(operation: Operation, victim: Tenant) -> list[dict[str, Any]]:
+    """Requests whose parameters and headers name what the victim has, one at a time."""
+    asked: list[dict[str, Any]] = [{}]
+    for place, argument in (("query", "params"), ("header", "headers")):
+        for parameter in operation.parameters(place):
+            schemas = parameter["schema"].get("anyOf", [parameter["schema"]])
+            for schema in schemas:
+                if schema.get("format") == "uuid":
+                    values = list(victim.ids.values())
+                elif schema.get("format") == "date-time":
+                    values = ["2000-01-01T00:00:00Z"]
+                elif schema.get("type") == "string":
+                    values = [
+                        *victim.ids.values(),
+                        victim.email,
+                        victim.key,
+                        f"secret-{victim.name}",
+                        f"user_{victim.name}",
+                        "insert",
+                    ]
+                else:
+                    continue
+                asked += [{argument: {parameter["name"]: value}} for value in values]
+    return asked
+
+
+def check_silence(
+    operation: Operation, response: httpx.Response, victim: Tenant, sent: Any
+) -> None:
+    """The answer holds nothing of the victim's but what was sent along."""
+    echo = json.dumps(sent, default=str)
+    for secret in victim.secrets():
+        if secret not in echo:
+            assert secret not in response.text, f"{operation} {sent} shows another tenant's data"
+
+
+def without_ids(response: httpx.Response, ids: Mapping[str, str]) -> str:
+    """The answer's text without what differs in any two requests."""
+    text = re.sub(r'"request_id":\s*"[^"]*"', "", response.text)
+    for value in ids.values():
+        text = text.replace(value, "")
+    return text
+
+
+# --- The tests ------------------------------------------------------------------------------------
+
+
+def test_every_route_is_in_the_document_or_known_to_be_public(world: World) -> None:
+    documented = {operation.path for operation in world.operations}
+    for route in _routes(world.app.routes):
+        path = route.path
+        if isinstance(route, WebSocketRoute) or path in SOCKETS:
+            assert path in SOCKETS, f"the WebSocket {path} has no test that attacks it"
+        else:
+            is_public = path in PUBLIC_PATHS or path.startswith(PUBLIC_PREFIXES)
+            assert is_public or path in documented, f"{path} is not in the OpenAPI document"
+    assert ("/api/v1/contacts/{contact_id}") in documented
+
+
+def _routes(routes: Any) -> Iterator[Any]:
+    for route in routes:
+        if isinstance(route, APIRoute | WebSocketRoute) or not hasattr(route, "routes"):
+            yield route
+        else:
+            yield from _routes(route.routes)
+
+
+async def test_the_owner_gets_an_answer(world: World) -> None:
+    """Otherwise every attack would fail for the wrong reason."""
+    for operation in world.operations:
+        owner = world.tenant()
+        response = await world.ask(
+            operation,
+            world.token(owner.name, owner.name),
+            operation.url(ids_of(operation, owner)),
+            **operation.body("somebody@example.com"),
+        )
+        assert response.is_success, f"{operation}: {response.status_code} {response.text}"
+
+
+@pytest.mark.parametrize("token", [None, "", "garbage", "a.b.c"])
+async def test_without_a_token_nobody_is_answered(
+    world: World, victim: Tenant, token: str | None
+) -> None:
+    for operation in world.operations:
+        url = operation.url(ids_of(operation, victim))
+        response = await world.ask(operation, token, url, **operation.body("x@example.com"))
+        assert response.status_code == 401, f"{operation}: {response.text}"
+        check_silence(operation, response, victim, url)
+
+
+async def test_who_does_not_belong_is_refused_everywhere(world: World, victim: Tenant) -> None:
+    """Tokens that are genuine: of nobody's organization, and of a member who was removed."""
+    before = world.state(victim)
+    for operation in world.operations:
+        for user, organization in (
+            (f"stranger{victim.name}", None),
+            (f"former_{victim.name}", victim.name),
+        ):
+            url = operation.url(ids_of(operation, victim))
+            response = await world.ask(
+                operation, world.token(user, organization), url, **operation.body("x@example.com")
+            )
+            if (operation.method, operation.path) in PERSONAL:
+                assert response.json()["organization"] is None
+                assert response.json()["permissions"] == []
+            else:
+                assert response.status_code == 403, f"{operation}: {response.text}"
+            check_silence(operation, response, victim, url)
+    assert world.state(victim) == before
+
+
+async def test_another_tenants_ids_are_as_good_as_none(
+    world: World, attacker: Tenant, victim: Tenant
+) -> None:
+    before = world.state(victim)
+    token = world.token(attacker.name, attacker.name)
+    attacked = 0
+    for operation in world.operations:
+        if not operation.ids:
+            continue
+        attacked += 1
+        theirs, nobodys = ids_of(operation, victim), {name: str(uuid4()) for name in operation.ids}
+        answers = []
+        for ids in (theirs, nobodys):
+            url = operation.url(ids)
+            body = operation.body("x@example.com")
+            answers.append(await world.ask(operation, token, url, **body))
+        there, nowhere = answers
+        assert there.status_code in {403, 404}, f"{operation}: {there.text}"
+        assert there.status_code == nowhere.status_code, operation
+        assert without_ids(there, theirs) == without_ids(nowhere, nobodys), operation
+        assert there.headers.keys() == nowhere.headers.keys(), operation
+        check_silence(operation, there, victim, list(theirs.values()))
+    assert attacked
+    assert world.state(victim) == before
+
+
+async def test_no_parameter_or_header_reaches_another_tenant(
+    world: World, attacker: Tenant, victim: Tenant
+) -> None:
+    """Cursors, filters, searches, idempotency keys and whatever comes later."""
+    before = world.state(victim)
+    token = world.token(attacker.name, attacker.name)
+    for operation in world.operations:
+        if operation.ids:
+            continue
+        for guess in guesses(operation, victim):
+            body = operation.body(f"{uuid4().hex}@example.com")
+            response = await world.ask(operation, token, operation.path, **guess, **body)
+            assert response.status_code < 500, f"{operation} {guess}: {response.text}"
+            check_silence(operation, response, victim, guess)
+    assert world.state(victim) == before
+
+
+async def test_another_tenants_values_may_be_used_freely(
+    world: World, attacker: Tenant, victim: Tenant
+) -> None:
+    """A conflict would tell that the value exists: an email address, an idempotency key."""
+    token = world.token(attacker.name, attacker.name)
+    for operation in world.operations:
+        if operation.ids or operation.method == "get":
+            continue
+        headers = {p["name"]: victim.key for p in operation.parameters("header")}
+        response = await world.ask(
+            operation, token, operation.path, headers=headers, **operation.body(victim.email)
+        )
+        assert response.is_success, f"{operation}: {response.status_code} {response.text}"
+        check_silence(operation, response, victim, victim.email)
+
+
+async def test_a_ticket_opens_the_organization_of_its_caller(
+    world: World, attacker: Tenant, victim: Tenant
+) -> None:
+    await world.http.post(
+        "/api/v1/realtime/tickets",
+        headers={"Authorization": f"Bearer {world.token(attacker.name, attacker.name)}"},
+        params={"org_id": victim.ids["org"]},
+    )
+    tickets = world.admin.execute(
+        "select org_id::text, user_id::text, claims ->> 'org_id' from app.realtime_tickets"
+        " where org_id::text = any(%s)",
+        [[attacker.ids["org"], victim.ids["org"]]],
+    ).fetchall()
+    assert tickets == [(attacker.ids["org"], attacker.ids["user"], f"org_{attacker.name}")]
