@@ -6,9 +6,6 @@ PY := .venv/bin/python
 MAKEOVERRIDES :=
 unexport ARGS ASK
 
-# Our uv serves the demo where the machine has none.
-IN_DEMO := PATH="$$PATH:$(CURDIR)/.venv/bin" $(MAKE) --no-print-directory -C demo
-
 .PHONY: help setup demo test check format lock bench clean
 
 help: ## list the commands
@@ -17,10 +14,12 @@ help: ## list the commands
 setup: ## install the tools into .venv (PYTHON=… names the Python to use)
 	@PYTHON="$(PYTHON)" scripts/setup.sh
 
+# Our uv serves the demo where the machine has none. No shell stands between the two makes, because a
+# shell would not pass SIGTERM on.
+demo: export PATH := $(PATH):$(CURDIR)/.venv/bin
 demo: setup ## render ./demo and run it until Ctrl-C (ASK=1 asks, ARGS="-d …" answers, API_PORT=…)
 	@$(PY) scripts/demo.py $(if $(ASK),--ask) -- $(ARGS)
-	@$(IN_DEMO) setup
-	@$(IN_DEMO) dev SEED=1 $(if $(API_PORT),API_PORT=$(API_PORT))
+	@$(MAKE) --no-print-directory -C demo dev SEED=1 $(if $(API_PORT),API_PORT=$(API_PORT))
 
 test: setup ## run every test (ARGS="-k render -n 4" goes to pytest)
 	@$(PY) -m pytest $(ARGS)

@@ -24,7 +24,7 @@ import httpx
 import psycopg
 from websockets.sync.client import ClientConnection, connect
 
-from rendering import Answers, clean_environment
+from rendering import Answers, clean_environment, combinations
 
 T = TypeVar("T")
 
@@ -52,6 +52,14 @@ def until(
             return answer
         assert time.monotonic() < deadline, f"{what}: not within {seconds:g} s, but {answer!r}"
         time.sleep(every)
+
+
+def one_per(question: str) -> list[Answers]:
+    """The first valid combination for each answer to a question."""
+    found: dict[str, Answers] = {}
+    for answers in combinations():
+        found.setdefault(answers[question], answers)
+    return list(found.values())
 
 
 class Ended(NamedTuple):
@@ -170,6 +178,8 @@ class Product:
         for process in self.processes():
             with suppress(ProcessLookupError):
                 os.kill(process.pid, signal.SIGKILL)
+        if self._process is not None:
+            self._process.wait(STOP_SECONDS)
 
     def _is_ready_or_over(self) -> bool:
         over = self._process is None or self._process.poll() is not None

@@ -8,15 +8,7 @@ from pathlib import Path
 import pytest
 
 from driving import Product
-from rendering import Answers, combinations, render
-
-
-def one_per(question: str) -> list[Answers]:
-    """The first valid combination for each answer to a question."""
-    found: dict[str, Answers] = {}
-    for answers in combinations():
-        found.setdefault(answers[question], answers)
-    return list(found.values())
+from rendering import Answers, render
 
 
 @pytest.fixture(scope="session")

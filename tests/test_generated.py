@@ -1,5 +1,8 @@
 """A generated repository's own commands, in every combination, as its owner would type them."""
 
+import contextlib
+import os
+import signal
 import subprocess
 from pathlib import Path
 
@@ -22,20 +25,32 @@ def repository(
     return destination
 
 
-def make(repository: Path, *targets: str) -> str:
-    """Run make as in a fresh shell; on failure show the end of what it said."""
-    done = subprocess.run(
-        ["make", *targets],
-        cwd=repository,
-        env=clean_environment(),
-        check=False,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
-    assert done.returncode == 0, "\n".join(done.stdout.splitlines()[-80:])
-    return done.stdout
+def make(repository: Path, target: str, *, seconds: float = 300) -> None:
+    """Run make as in a fresh shell; on failure show the end of what it said.
+
+    Whatever it started ends with it, also when it takes too long.
+    """
+    log = repository.parent / f"{target}.log"
+    with log.open("w") as output:
+        process = subprocess.Popen(
+            ["make", target],
+            cwd=repository,
+            env=clean_environment(),
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+        try:
+            status: int | str = process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            status = f"still running after {seconds:.0f} s"
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+    end = "\n".join(log.read_text().splitlines()[-80:])
+    assert status == 0, f"make {target}: {status}\n{end}"
 
 
 def test_setup_writes_settings_and_lock_file_once(repository: Path) -> None:
@@ -52,4 +67,4 @@ def test_its_own_check_is_green(repository: Path) -> None:
 
 
 def test_its_own_tests_are_green(repository: Path) -> None:
-    make(repository, "test")
+    make(repository, "test", seconds=840)

@@ -10,8 +10,7 @@ from typing import Any
 
 import pytest
 
-from driving import API, Client, Product, forget_memory_peak, memory_peak, problem
-from products import one_per
+from driving import API, Client, Product, forget_memory_peak, memory_peak, one_per, problem
 from rendering import name_of
 
 pytest_plugins = ["products"]

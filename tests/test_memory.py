@@ -4,9 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from driving import Product, memory_peak
+from driving import Product, memory_peak, one_per
 from people import People
-from products import one_per
 from rendering import name_of
 
 pytest_plugins = ["products"]

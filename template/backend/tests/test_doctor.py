@@ -4,24 +4,34 @@ Every mutation happens in a transaction that is rolled back, by a superuser, as 
 would. It must be found by exactly the checks named, at exactly the object named.
 """
 
-from collections.abc import Iterator
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import psycopg
 import pytest
-from typer.testing import CliRunner
 
-from app.cli import app
+from app.dev.processes import LOOPBACK, free_port
+from app.dev.servers import BACKEND, Connections
 from app.doctor import CHECKS, examine
 from app.doctor.expressions import calls, calls_per_row, requires_equality
+from tests.running import Platform
 
 Connection = psycopg.Connection[Any]
 
 
+@pytest.fixture(scope="module")
+def patient(new_database: Callable[..., Connections]) -> Connections:
+    """A database of these tests' own."""
+    return new_database()
+
+
 @pytest.fixture
-def database(admin_url: str) -> Iterator[Connection]:
-    with psycopg.connect(admin_url) as connection:
+def database(patient: Connections) -> Iterator[Connection]:
+    assert patient.admin is not None
+    with psycopg.connect(patient.admin) as connection:
         yield connection
         connection.rollback()
 
@@ -504,38 +514,46 @@ def test_records_without_a_month_of_their_own_are_a_warning(database: Connection
     assert found.object == "audit.events_default"
 
 
-def test_the_api_s_own_login_can_look(api_url: str) -> None:
-    with psycopg.connect(api_url) as connection:
+def test_the_api_s_own_login_can_look(patient: Connections) -> None:
+    with psycopg.connect(patient.app_api) as connection:
         connection.execute("set transaction read only")
         assert failures(connection) == set()
 
 
-def test_the_command_prints_the_cure_and_fails(
-    admin_url: str, monkeypatch: pytest.MonkeyPatch, fresh_settings: None
-) -> None:
-    monkeypatch.setenv("MIGRATION_DATABASE_URL", admin_url)
-    healthy = CliRunner().invoke(app, ["doctor"])
-    assert healthy.exit_code == 0, healthy.output
-    with psycopg.connect(admin_url, autocommit=True) as connection:
-        connection.execute("create schema careless; create table careless.open (id uuid)")
-        connection.execute("grant select on careless.open to app_api")
+def run_doctor(platform: Platform, settings: dict[str, str]) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "app.cli", "doctor"],
+        env=platform.environment(settings),
+        cwd=BACKEND,
+        check=False,
+        capture_output=True,
+        text=True,
+    )
+
+
+def test_the_command_prints_the_cure_and_fails(platform: Platform, patient: Connections) -> None:
+    healthy = run_doctor(platform, patient.for_operator())
+    assert healthy.returncode == 0, healthy.stdout + healthy.stderr
+    with psycopg.connect(patient.migrator, autocommit=True) as owner:
+        owner.execute("create schema careless; create table careless.open (id uuid)")
+        owner.execute("grant select on careless.open to app_api")
         try:
-            sick = CliRunner().invoke(app, ["doctor"])
+            sick = run_doctor(platform, patient.for_operator())
         finally:
-            connection.execute("drop schema careless cascade")
-    assert sick.exit_code == 1
-    lines = sick.output.splitlines()
+            owner.execute("drop schema careless cascade")
+    assert sick.returncode == 1
+    lines = sick.stdout.splitlines()
     assert "  FAILED row-security: careless.open has row level security off" in lines
     assert "         cure: alter table careless.open enable row level security;" in lines
 
 
 def test_a_database_that_cannot_be_reached_is_not_healthy(
-    monkeypatch: pytest.MonkeyPatch, fresh_settings: None
+    platform: Platform, patient: Connections
 ) -> None:
-    monkeypatch.setenv("MIGRATION_DATABASE_URL", "postgresql://nobody@127.0.0.1:1/nothing")
-    result = CliRunner().invoke(app, ["doctor"])
-    assert result.exit_code == 2
-    assert "MIGRATION_DATABASE_URL" in result.output
+    nowhere = {"MIGRATION_DATABASE_URL": f"postgresql://nobody@{LOOPBACK}:{free_port()}/nothing"}
+    result = run_doctor(platform, patient.for_operator() | nowhere)
+    assert result.returncode == 2
+    assert "MIGRATION_DATABASE_URL" in result.stderr
 
 
 @pytest.mark.parametrize(

@@ -19,23 +19,15 @@ HEADER = """\
 PRIVATE = 0o600
 
 
-def _secret() -> str:
-    return secrets.token_urlsafe(32)
-
-
-# Name, what makes the value, why it is here.
+# Name, value (none: a secret is made), why it is here.
 SETTINGS = (
-    ("ENVIRONMENT", lambda: "development", "development allows the development token issuer"),
-    ("ALLOWED_HOSTS", lambda: "localhost,127.0.0.1", "Host headers that are answered"),
-    (
-        "AUTH_AUTHORIZED_PARTIES",
-        lambda: "http://localhost:3000",
-        "front ends whose tokens are accepted",
-    ),
-    ("APP_API_PASSWORD", _secret, "of the API's database login, set by `make migrate`"),
-    ("APP_WORKER_PASSWORD", _secret, "of the worker's database login, set by `make migrate`"),
-    ("DEV_DATABASE_PASSWORD", _secret, "of the embedded Postgres' postgres and migrator logins"),
-    ("DEV_VALKEY_PASSWORD", _secret, "of the embedded Valkey"),
+    ("ENVIRONMENT", "development", "development allows the development token issuer"),
+    ("ALLOWED_HOSTS", "localhost,127.0.0.1", "Host headers that are answered"),
+    ("AUTH_AUTHORIZED_PARTIES", "http://localhost:3000", "front ends whose tokens are accepted"),
+    ("APP_API_PASSWORD", None, "of the API's database login, set by `make migrate`"),
+    ("APP_WORKER_PASSWORD", None, "of the worker's database login, set by `make migrate`"),
+    ("DEV_DATABASE_PASSWORD", None, "of the embedded Postgres' postgres and migrator logins"),
+    ("DEV_VALKEY_PASSWORD", None, "of the embedded Valkey"),
 )
 
 
@@ -60,8 +52,8 @@ def complete(path: Path) -> str:
         return "complete, nothing changed"
     if text and not text.endswith("\n"):
         text += "\n"
-    for name, make, reason in missing:
-        text += f"\n# {reason}\n{name}={make()}\n"
+    for name, value, reason in missing:
+        text += f"\n# {reason}\n{name}={value or secrets.token_urlsafe(32)}\n"
     _replace(path, text)
     if not exists:
         return "written, with new secrets"

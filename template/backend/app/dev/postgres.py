@@ -221,7 +221,7 @@ class Postgres:
         parent = self.directory.parent
         parent.mkdir(parents=True, exist_ok=True)
         for unfinished in parent.glob(f".{self.directory.name}.new-*"):
-            shutil.rmtree(unfinished)
+            self._remove(unfinished)
         partial = parent / f".{self.directory.name}.new-{os.getpid()}"
         partial.mkdir(mode=0o700)
         if self.account is not None:
@@ -240,6 +240,15 @@ class Postgres:
             f'create database "{database}" owner {OWNER}',
         )
         partial.rename(self.directory)
+
+    def _remove(self, folder: Path) -> None:
+        """Delete a folder in which a program may still write that has not noticed its end."""
+
+        def is_gone() -> bool:
+            shutil.rmtree(folder, ignore_errors=True)
+            return not folder.exists()
+
+        processes.wait_until(is_gone, _RELEASE_SECONDS)
 
     def _locale(self) -> tuple[str, ...]:
         if self.programs.major >= 17:  # noqa: PLR2004  # the version that brought the provider
@@ -373,7 +382,7 @@ class Postgres:
         import psycopg  # not needed to describe or to stop a server
 
         try:
-            psycopg.connect(self.url(), connect_timeout=10).close()
+            psycopg.connect(self.url(), connect_timeout=10, options="").close()
         except psycopg.OperationalError as error:
             if "password authentication failed" not in str(error):
                 raise self._failure(f"Postgres refuses its owner: {error}") from error

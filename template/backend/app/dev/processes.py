@@ -19,6 +19,7 @@ POLL_SECONDS = 0.01
 
 _LEASH = Path(__file__).with_name("leash.py")
 _SECRET = 0o600
+_LINUX = sys.platform.startswith("linux")
 
 
 class DevelopmentError(RuntimeError):
@@ -103,7 +104,7 @@ class ProcessIdentity:
 
 
 def _started(pid: int) -> str | None:
-    if sys.platform == "linux":
+    if _LINUX:
         try:
             stat = Path(f"/proc/{pid}/stat").read_text()
         except (FileNotFoundError, ProcessLookupError):
@@ -117,7 +118,7 @@ def _started(pid: int) -> str | None:
 
 def command_line(pid: int) -> str:
     """Return a process's command line, its parts joined by spaces; empty when it is gone."""
-    if sys.platform == "linux":
+    if _LINUX:
         try:
             return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode().strip()
         except (FileNotFoundError, ProcessLookupError):

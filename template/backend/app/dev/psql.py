@@ -21,7 +21,7 @@ def main(arguments: list[str]) -> int:
     """Run psql until it ends and return its exit code."""
     try:
         with dev_environment():
-            command = [_program(), *arguments]
+            command = [str(_program()), *arguments]
             return subprocess.call(command, env={**os.environ, **_address()})  # noqa: S603
     except DevelopmentError as error:
         sys.stderr.write(f"error: {error}\n")

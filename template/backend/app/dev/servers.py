@@ -29,6 +29,8 @@ _COMPOSED = frozenset(
     {"DATABASE_URL", "DATABASE_DIRECT_URL", "MIGRATION_DATABASE_URL", "REDIS_URL", "STORAGE_URL"}
 )
 _IS_COMPOSED = "APP_DEV_ENVIRONMENT"
+_EMBEDDED = "embedded"
+_EXTERNAL = "external"
 _ISSUER_SECONDS = 30.0
 _WAIT_FOR_OTHERS = 60.0
 
@@ -86,7 +88,7 @@ class Connections:
             "REDIS_URL": self.redis,
             "STORAGE_URL": self.storage,
             "AUTH_ISSUER": self.issuer,
-            _IS_COMPOSED: "1",
+            _IS_COMPOSED: _EMBEDDED if self.admin else _EXTERNAL,
             **database,
         }
 
@@ -94,6 +96,9 @@ class Connections:
 def process_environment(settings: Mapping[str, str]) -> dict[str, str]:
     """Return this process's environment with the composed settings in the place of its own."""
     inherited = {name: value for name, value in os.environ.items() if name not in _COMPOSED}
+    if settings.get(_IS_COMPOSED) == _EMBEDDED:
+        # PGOPTIONS, PGSSLMODE and the like are meant for another Postgres; libpq would obey them.
+        inherited = {name: value for name, value in inherited.items() if name[:2] != "PG"}
     return {**inherited, "PYTHONUNBUFFERED": "1", **settings}
 
 

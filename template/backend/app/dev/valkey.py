@@ -11,8 +11,8 @@ import socket
 import subprocess
 import time
 from contextlib import suppress
+from io import BufferedRWPair
 from pathlib import Path
-from typing import IO
 from urllib.parse import quote
 
 from app.dev import processes
@@ -178,7 +178,7 @@ class Valkey:
         return DevelopmentError(f"{summary}. The end of {self.log}:\n{end}")
 
 
-def _ask(stream: IO[bytes], *words: str) -> bytes:
+def _ask(stream: BufferedRWPair, *words: str) -> bytes:
     """Send one command in the Redis protocol and return the text of its answer, errors included."""
     parts = [f"*{len(words)}\r\n", *(f"${len(word.encode())}\r\n{word}\r\n" for word in words)]
     stream.write("".join(parts).encode())

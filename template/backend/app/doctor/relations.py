@@ -1,14 +1,15 @@
 """What a database holds, as every check begins to ask.
 
 Nobody registers a table: whatever is not the system's, or an extension's, is looked at, and a table
-needs protection as soon as anyone but its owner holds a privilege on it.
+needs protection as soon as anyone who can log in, and does not own it, holds a privilege on it.
 """
 
 # Begins every query.
 #   relations  what is ours, with its tenant column
 #   holders    who but the owner holds which privilege on it: named in the grant or, for the roles
 #              that serve requests, in whatever way. Superusers and BYPASSRLS are not bound at all.
-#   tables     the tables among them
+#   tables     the tables among them; is_granted: somebody holds a privilege who is neither the owner
+#              nor one of the roles that no one can log in as
 RELATIONS = """
 with relations as (
     select c.oid, c.relname, n.nspname as schema, c.relkind, c.relowner, c.reloptions,
@@ -64,7 +65,10 @@ holders as (
       end
 ),
 tables as (
-    select r.*, exists (select from holders h where h.relation = r.oid) as is_granted
+    select r.*, exists (
+        select from holders h
+        where h.relation = r.oid and h.role not in ('app_definer', 'app_audit')
+    ) as is_granted
     from relations r where r.relkind in ('r', 'p')
 )
 """

@@ -3,6 +3,7 @@
 Stream and channel of a tenant have the same name, so this also works on a cluster.
 """
 
+import asyncio
 from collections.abc import AsyncIterator, Collection, Mapping
 from contextlib import asynccontextmanager
 from typing import Any, Protocol
@@ -42,9 +43,10 @@ redis.call('PUBLISH', KEYS[1], id .. ' ' .. ARGV[1])
 return id
 """
 _FIELD = b"event"
-_CONNECT_TIMEOUT = 2.0
-_COMMAND_TIMEOUT = 2.0
 _MAX_CONNECTIONS = 16
+_PATIENCE = 2.0
+"""Seconds for one operation, connecting included."""
+
 _SILENCE = 5.0
 """Seconds without a word from the server before it is asked, and again until it counts as dead."""
 
@@ -81,14 +83,14 @@ class RedisChannel:
     def __init__(self, redis_url: str, prefix: str = "realtime") -> None:
         self._prefix = prefix
         # One retry, at once: a pooled connection may have outlived its server. Not more, because
-        # a job waits for it. A command that timed out is not repeated, it may have been done.
+        # a job waits for it. The time limits are ours, around each operation: the client's own use
+        # asyncio.wait_for, which in Python 3.11 can swallow a cancellation.
         once = Retry(NoBackoff(), 1, supported_errors=(RedisConnectionError,))
         pool = BlockingConnectionPool.from_url(
             redis_url,
             max_connections=_MAX_CONNECTIONS,
-            timeout=_COMMAND_TIMEOUT,
-            socket_timeout=_COMMAND_TIMEOUT,
-            socket_connect_timeout=_CONNECT_TIMEOUT,
+            timeout=None,
+            socket_timeout=None,
             retry=once,
         )
         self._redis = Redis.from_pool(pool)
@@ -103,11 +105,12 @@ class RedisChannel:
             log.error("realtime.event_too_big", event_type=type_, bytes=len(body))
             return
         try:
-            await self._script(keys=[self._name(tenant)], args=[body])
+            async with asyncio.timeout(_PATIENCE):
+                await self._script(keys=[self._name(tenant)], args=[body])
         except (RedisError, OSError) as error:
             self._dropped += 1
             if self._dropped == 1:
-                log.warning("realtime.publish_failed", error=str(error))
+                log.warning("realtime.publish_failed", error=_words(error))
         else:
             if self._dropped:
                 log.info("realtime.publish_recovered", dropped=self._dropped)
@@ -119,19 +122,19 @@ class RedisChannel:
         # No retries of its own: a connection that came back unnoticed would hide a gap.
         connection = Redis.from_url(
             self._redis_url,
-            socket_timeout=_COMMAND_TIMEOUT,
-            socket_connect_timeout=_CONNECT_TIMEOUT,
+            socket_timeout=None,
             retry=Retry(NoBackoff(), 0),
         )
         pubsub = connection.pubsub()
         try:
             try:
-                # While it loads its data, a server accepts subscriptions but cannot replay.
-                await connection.ping()
-                # Reading needs a subscription: one that is there from the beginning.
-                await pubsub.subscribe(self._prefix)
+                async with asyncio.timeout(_PATIENCE):
+                    # While it loads its data, a server accepts subscriptions but cannot replay.
+                    await connection.ping()
+                    # Reading needs a subscription: one that is there from the beginning.
+                    await pubsub.subscribe(self._prefix)
             except (RedisError, OSError) as error:
-                raise BrokerUnavailable(str(error)) from error
+                raise BrokerUnavailable(_words(error)) from error
             yield RedisListener(pubsub, self._prefix)
         finally:
             await pubsub.aclose()  # type: ignore[no-untyped-call]
@@ -141,14 +144,15 @@ class RedisChannel:
         """See `Channel.replay`."""
         name = self._name(tenant)
         try:
-            if after is not None:
-                entries: Any = await self._redis.xrange(name, min=str(after))
-                replay = _replayed(entries, after)
-                if replay is not None:
-                    return replay
-            newest: Any = await self._redis.xrevrange(name, count=1)
+            async with asyncio.timeout(_PATIENCE):
+                if after is not None:
+                    entries: Any = await self._redis.xrange(name, min=str(after))
+                    replay = _replayed(entries, after)
+                    if replay is not None:
+                        return replay
+                newest: Any = await self._redis.xrevrange(name, count=1)
         except (RedisError, OSError) as error:
-            raise BrokerUnavailable(str(error)) from error
+            raise BrokerUnavailable(_words(error)) from error
         last = Position.parse(newest[0][0].decode()) if newest else START
         return Replay((), last, complete=after is None)
 
@@ -179,7 +183,7 @@ class RedisListener:
         try:
             await command(*(f"{self._prefix}:{tenant}" for tenant in tenants))
         except (RedisError, OSError) as error:
-            raise BrokerUnavailable(str(error)) from error
+            raise BrokerUnavailable(_words(error)) from error
 
     async def __aiter__(self) -> AsyncIterator[Joined | Heard]:
         """See `Listener.__aiter__`."""
@@ -192,7 +196,7 @@ class RedisListener:
                         raise BrokerUnavailable(f"silent for {2 * _SILENCE:g} seconds")
                     await self._pubsub.ping()
             except (RedisError, OSError) as error:
-                raise BrokerUnavailable(str(error)) from error
+                raise BrokerUnavailable(_words(error)) from error
             asked = message is None
             heard = None if message is None else self._understood(message)
             if heard is not None:
@@ -209,6 +213,10 @@ class RedisListener:
             return Joined(tenant)
         event_id, _, body = message["data"].partition(b" ")
         return Heard(tenant, _event(event_id, body))
+
+
+def _words(error: Exception) -> str:
+    return str(error) or type(error).__name__
 
 
 def _event(event_id: bytes, body: bytes) -> Event:

@@ -1,0 +1,244 @@
+"""An import from upload to the last row, with workers that die on the way."""
+
+import asyncio
+import csv
+import hashlib
+import io
+import uuid
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.conftest import Connection, MintToken
+from tests.running import AppProcess, Platform
+
+SECONDS = 120.0
+
+
+class Office:
+    """An organization of its own, with an admin who uploads."""
+
+    def __init__(self, api: httpx.AsyncClient, token: MintToken) -> None:
+        self.api = api
+        self.name = uuid.uuid4().hex
+        self.headers = {"Authorization": f"Bearer {token(user=self.name, org=self.name)}"}
+
+    async def upload(self, content: bytes, key: str | None = None) -> httpx.Response:
+        headers = self.headers | ({"Idempotency-Key": key} if key else {})
+        files = {"file": ("contacts.csv", content, "text/csv")}
+        return await self.api.post("/api/v1/imports", headers=headers, files=files)
+
+    async def state(self, import_id: str) -> dict[str, Any]:
+        found = await self.api.get(f"/api/v1/imports/{import_id}", headers=self.headers)
+        assert found.status_code == 200, found.text
+        state: dict[str, Any] = found.json()
+        return state
+
+    async def until(
+        self, import_id: str, reached: Callable[[dict[str, Any]], bool]
+    ) -> dict[str, Any]:
+        async with asyncio.timeout(SECONDS):
+            while not reached(state := await self.state(import_id)):
+                await asyncio.sleep(0.01)
+        return state
+
+    async def finished(self, import_id: str) -> dict[str, Any]:
+        return await self.until(import_id, lambda state: state["finished_at"] is not None)
+
+    async def rejected(self, import_id: str) -> list[dict[str, str]]:
+        answer = await self.api.get(
+            f"/api/v1/imports/{import_id}/rejected.csv", headers=self.headers
+        )
+        assert answer.status_code == 200
+        return list(csv.DictReader(io.StringIO(answer.text, newline="")))
+
+
+@pytest.fixture
+def office(api: httpx.AsyncClient, token: MintToken) -> Office:
+    return Office(api, token)
+
+
+def csv_of(lines: Iterator[str]) -> bytes:
+    return "\n".join(("name,email,company,amount", *lines, "")).encode()
+
+
+def people(count: int) -> Iterator[str]:
+    for number in range(count):
+        yield f"Person {number},p{number}@example.org,Company {number % 7},{number}.25"
+
+
+@pytest.mark.usefixtures("worker")
+async def test_good_rows_become_contacts_and_bad_ones_are_kept(office: Office) -> None:
+    lines = list(people(50))
+    lines[3] = "No Address,nowhere,Some & Co,1"
+    lines[9] = "Twice,p1@example.org,,2"
+    lines[20] = "Extra,extra@example.org,,1,=HYPERLINK(1),+2"
+    accepted = await office.upload(csv_of(iter(lines)))
+    assert accepted.status_code == 202
+    assert accepted.json()["status"] == "queued"
+
+    state = await office.finished(accepted.json()["id"])
+    assert state["status"] == "succeeded"
+    assert (state["rows_total"], state["rows_done"], state["rows_rejected"]) == (50, 50, 3)
+    first, second, third = await office.rejected(state["id"])
+    assert (first["line"], first["column"], first["reason"]) == (
+        "5",
+        "email",
+        "not an email address",
+    )
+    assert (first["name"], first["email"], first["company"]) == (
+        "No Address",
+        "nowhere",
+        "Some & Co",
+    )
+    assert (second["line"], second["column"]) == ("11", "email")
+    assert "another contact" in second["reason"]
+    assert third["reason"] == "has 6 columns, not 4"
+    assert third["extra"] == "'=HYPERLINK(1),+2"
+
+
+@pytest.mark.usefixtures("worker")
+async def test_the_same_file_twice_doubles_nothing(office: Office) -> None:
+    content = csv_of(people(30))
+    for rejected in (0, 30):
+        accepted = await office.upload(content)
+        state = await office.finished(accepted.json()["id"])
+        assert (state["status"], state["rows_rejected"]) == ("succeeded", rejected)
+    page = await office.api.get("/api/v1/contacts", headers=office.headers)
+    assert len(page.json()["items"]) == 30
+
+
+async def test_the_same_key_is_the_same_import(office: Office) -> None:
+    content = csv_of(people(3))
+    answers = await asyncio.gather(*(office.upload(content, "key-1") for _ in range(8)))
+    assert {answer.status_code for answer in answers} == {202}
+    assert len({answer.json()["id"] for answer in answers}) == 1
+
+    other = await office.upload(csv_of(people(4)), "key-1")
+    assert other.status_code == 422
+    assert "another file" in other.json()["detail"]
+
+
+async def test_a_refused_file_leaves_nothing(
+    office: Office, platform: Platform, as_admin: Connection
+) -> None:
+    def stored() -> list[str]:
+        return sorted(str(path) for path in (platform.folder / "storage").rglob("*"))
+
+    before = stored()
+    refused = await office.upload(b"name;email;company;amount\nA;a@x.org;;1\n")
+    assert refused.status_code == 422
+    assert "semicolons" in refused.json()["detail"]
+    assert stored() == before
+    kept = as_admin.execute(
+        "select count(*) from imports i join organizations o on o.id = i.org_id where o.slug = %s",
+        (office.name,),
+    ).fetchone()
+    assert kept == (0,)
+
+
+async def test_a_viewer_may_look_and_not_upload(office: Office, token: MintToken) -> None:
+    viewer = Office(office.api, token)
+    viewer.headers = {"Authorization": f"Bearer {token(user='v', org=viewer.name, role='viewer')}"}
+    assert (await viewer.upload(csv_of(people(1)))).status_code == 403
+    assert (await office.api.get("/api/v1/imports", headers=viewer.headers)).status_code == 200
+
+
+@pytest.fixture
+def slow_worker(platform: Platform) -> Iterator[AppProcess]:
+    """A worker whose chunks are small, so that there is a middle to kill it in."""
+    process = platform.worker(IMPORT_CHUNK_ROWS="200")
+    process.start()
+    yield process
+    process.stop()
+
+
+async def test_a_killed_worker_costs_nothing(
+    office: Office,
+    session_worker: AppProcess,
+    slow_worker: AppProcess,
+    platform: Platform,
+    as_admin: Connection,
+) -> None:
+    session_worker.stop()
+    rows = 20_000
+    accepted = await office.upload(csv_of(people(rows)))
+    import_id = accepted.json()["id"]
+    for _ in range(3):
+        done = (await office.state(import_id))["rows_done"]
+        await office.until(import_id, lambda state, done=done: state["rows_done"] > done)  # type: ignore[misc]
+        slow_worker.kill()
+        slow_worker.start()
+    state = await office.finished(import_id)
+    assert (state["status"], state["rows_done"], state["rows_rejected"]) == ("succeeded", rows, 0)
+
+    counts = as_admin.execute(
+        """
+        select (select count(*) from contacts c where c.org_id = o.id),
+               (select count(*) from audit.events e
+                where e.org_id = o.id and e.table_name = 'contacts' and e.action = 'insert'),
+               (select count(distinct e.row_id) from audit.events e
+                where e.org_id = o.id and e.table_name = 'contacts'),
+               (select count(*) from app.outbox j where j.org_id = o.id)
+        from organizations o where o.slug = %s
+        """,
+        (office.name,),
+    ).fetchone()
+    assert counts == (rows, rows, rows, 0)
+
+
+async def test_a_stopped_worker_hands_its_import_on(
+    office: Office, session_worker: AppProcess, platform: Platform
+) -> None:
+    session_worker.stop()
+    leaving = platform.worker(IMPORT_CHUNK_ROWS="200", WORKER_DRAIN_SECONDS="0.1")
+    leaving.start()
+    accepted = await office.upload(csv_of(people(20_000)))
+    await office.until(accepted.json()["id"], lambda state: state["rows_done"] > 0)
+    leaving.stop()
+    state = await office.state(accepted.json()["id"])
+    assert state["status"] == "running"
+    assert state["rows_done"] < 20_000
+    session_worker.start()
+    state = await office.finished(accepted.json()["id"])
+    assert (state["status"], state["rows_rejected"]) == ("succeeded", 0)
+
+
+@pytest.mark.usefixtures("worker")
+async def test_an_import_outlives_the_membership_of_who_started_it(
+    office: Office, session_worker: AppProcess, as_admin: Connection
+) -> None:
+    session_worker.stop()
+    accepted = await office.upload(csv_of(people(10)))
+    import_id = accepted.json()["id"]
+    removed = as_admin.execute(
+        "select app.set_membership(%s, %s, false)", (office.name, f"user_{office.name}")
+    ).fetchone()
+    assert removed == (1,)
+    refused = await office.api.get(f"/api/v1/imports/{import_id}", headers=office.headers)
+    assert refused.status_code == 403
+    session_worker.start()
+    async with asyncio.timeout(SECONDS):
+        while as_admin.execute(
+            "select count(*) from app.outbox where payload ->> 'import_id' = %s", (import_id,)
+        ).fetchone() != (0,):
+            await asyncio.sleep(0.05)
+    done = as_admin.execute(
+        "select status, rows_done from imports where id = %s", (import_id,)
+    ).fetchone()
+    assert done == ("succeeded", 10)
+
+
+async def test_the_file_is_stored_as_it_was_sent(
+    office: Office, platform: Platform, as_admin: Connection
+) -> None:
+    content = csv_of(people(5))
+    import_id = (await office.upload(content)).json()["id"]
+    stored = (platform.folder / "storage" / "imports" / f"{import_id}.csv").read_bytes()
+    assert stored == content
+    noted = as_admin.execute(
+        "select file_sha256, file_bytes from imports where id = %s", (import_id,)
+    ).fetchone()
+    assert noted == (hashlib.sha256(content).digest(), len(content))
