@@ -26,8 +26,8 @@ QUEUE_SERVER: dict[str, str | None] = {
 }
 """The part that keeps a queue backend's jobs; None where the database does."""
 
-SMALL_CHUNKS = {"IMPORT_CHUNK_ROWS": "500"}
-"""So that an import takes long enough to be interrupted, at one of 200 places."""
+SMALL_CHUNKS = {"IMPORT_CHUNK_ROWS": "1000"}
+"""So that an import takes long enough to be interrupted, at one of 100 places."""
 
 RECOVERY_SECONDS = 180.0
 """Jobs that a queue server forgot are offered again after a minute."""

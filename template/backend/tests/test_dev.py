@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import signal
 import socket
 import stat
@@ -113,7 +114,13 @@ def postgres(tmp_path: Path) -> Iterator[Postgres]:
 def new_postgres(folder: Path, **options: Any) -> Postgres:
     return Postgres(
         folder / "postgres",
-        **{"name": "shop", "password": "s3cret", "log": folder / "postgres.log", **options},
+        **{
+            "name": "shop",
+            "password": "s3cret",
+            "log": folder / "postgres.log",
+            "durable": False,
+            **options,
+        },
     )
 
 
@@ -271,7 +278,7 @@ def test_a_removed_folder_means_an_empty_database(tmp_path: Path, postgres: Post
     postgres.start()
     query(postgres.url(), "create table things (id int)")
     postgres.stop()
-    subprocess.run(["rm", "-rf", tmp_path / "postgres"], check=True)
+    shutil.rmtree(tmp_path / "postgres")
     postgres.start()
     assert query(postgres.url(), "select to_regclass('things')::text") is None
 
@@ -330,16 +337,25 @@ def test_another_valkey_on_the_port_is_not_taken_for_ours(tmp_path: Path, valkey
         second.stop()
 
 
+@pytest.fixture
+def dev_dir(tmp_path: Path) -> Iterator[Path]:
+    folder = tmp_path / "dev"
+    yield folder
+    moved = folder / "postgres" / "moved-to"
+    if moved.exists():
+        shutil.rmtree(Path(moved.read_text().splitlines()[0]).parent)
+
+
 # One-shot commands
 
 
 def test_a_command_has_servers_only_as_long_as_it_runs(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    dev_dir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name, value in DEV.items():
         monkeypatch.setenv(name, value)
     before = dict(os.environ)
-    with dev_environment(tmp_path):
+    with dev_environment(dev_dir):
         url = os.environ["MIGRATION_DATABASE_URL"]
         assert query(url, "select current_user::text") == "migrator"
         with redis.Redis.from_url(os.environ["REDIS_URL"]) as client:
@@ -426,16 +442,12 @@ class MakeDev:
 
 
 @pytest.fixture
-def make_dev(tmp_path: Path) -> Iterator[MakeDev]:
-    dev = MakeDev(tmp_path / "dev")
+def make_dev(dev_dir: Path) -> Iterator[MakeDev]:
+    dev = MakeDev(dev_dir)
     yield dev
     if dev.process is not None and dev.process.poll() is None:
         dev.process.terminate()
         dev.process.wait(SECONDS)
-    moved = tmp_path / "dev" / "postgres" / "moved-to"
-    if moved.exists():
-        data = Path(moved.read_text().splitlines()[0])
-        subprocess.run(["rm", "-rf", data.parent], check=True)
 
 
 def all_gone(parts: dict[str, ProcessIdentity]) -> bool:

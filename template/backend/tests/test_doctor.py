@@ -315,11 +315,11 @@ MUTATIONS = (
     mutation("CREATEROLE", "alter role app_worker createrole", "logins: role app_worker"),
     mutation("REPLICATION", "alter role app_api replication", "logins: role app_api"),
     mutation(
-        "API in the role of the definer",
-        "create role go_between; grant app_definer to go_between; grant go_between to app_api",
+        "API in the role of the trail's owner, through another",
+        "create role go_between; grant app_audit to go_between; grant go_between to app_api",
         "logins: role app_api",
         "logins: role go_between",
-        "tenant-column: public.memberships",
+        "grants: schema audit, app_api",
     ),
     mutation(
         "API in the role of the trail's owner",
@@ -337,20 +337,6 @@ MUTATIONS = (
         "helper that can log in",
         "alter role app_definer login",
         "logins: role app_definer",
-        *(
-            f"definer-functions: {name}"
-            for name in (
-                "app.current_access()",
-                "app.current_member_role()",
-                "app.current_org_id()",
-                "app.current_user_id()",
-                "app.members_of(text)",
-                "app.purge_tickets()",
-                "app.redeem_ticket(bytea)",
-                "app.set_membership(text,text,boolean)",
-                "app.sign_in()",
-            )
-        ),
     ),
     mutation(
         "somebody who can act as the trail's owner",

@@ -139,7 +139,8 @@ cross join lateral (
             case when owner.rolsuper then 'is a superuser' when owner.rolbypassrls
                 then 'has BYPASSRLS' else 'can log in' end),
         format('alter function %s owner to app_definer;', f.name)
-    where owner.rolsuper or owner.rolbypassrls or owner.rolcanlogin
+    where owner.rolsuper or owner.rolbypassrls
+       or (owner.rolcanlogin and owner.rolname not in ('app_definer', 'app_audit'))
 ) fault
 order by 1, 2
 """

@@ -8,8 +8,8 @@ needs protection as soon as anyone who can log in, and does not own it, holds a 
 #   relations  what is ours, with its tenant column
 #   holders    who but the owner holds which privilege on it: named in the grant or, for the roles
 #              that serve requests, in whatever way. Superusers and BYPASSRLS are not bound at all.
-#   tables     the tables among them; is_granted: somebody holds a privilege who is neither the owner
-#              nor one of the roles that no one can log in as
+#   tables     the tables among them; is_granted: somebody holds a privilege who is neither the
+#              owner nor one of the roles that no one can log in as
 RELATIONS = """
 with relations as (
     select c.oid, c.relname, n.nspname as schema, c.relkind, c.relowner, c.reloptions,

@@ -1,0 +1,272 @@
+"""Tickets and WebSockets of the whole product: real tokens, real memberships, real database."""
+
+import asyncio
+import hashlib
+import json
+import uuid
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import httpx
+import psycopg
+import pytest
+from websockets.asyncio.client import ClientConnection
+from websockets.asyncio.client import connect as open_websocket
+from websockets.exceptions import ConnectionClosed
+from websockets.typing import Subprotocol
+
+from app.realtime.redis import RedisChannel
+from tests.conftest import MintToken
+from tests.running import AppProcess, Platform
+
+SOON = 20
+"""Seconds after which a test gives up waiting for what must happen."""
+
+TICKETS = "/api/v1/realtime/tickets"
+
+Connection = psycopg.Connection[Any]
+
+
+@dataclass
+class Person:
+    """Someone who is signed in, and what they do."""
+
+    api: httpx.AsyncClient
+    mint: MintToken
+    user: str
+    org: str
+    role: str = "member"
+
+    def headers(self, ttl: int = 600) -> dict[str, str]:
+        token = self.mint(user=self.user, org=self.org, role=self.role, ttl=ttl)
+        return {"Authorization": f"Bearer {token}"}
+
+    async def organization_id(self) -> UUID:
+        me = (await self.api.get("/api/v1/me", headers=self.headers())).json()
+        return UUID(me["organization"]["id"])
+
+    async def ticket(self, ttl: int = 600) -> str:
+        issued = await self.api.post(TICKETS, headers=self.headers(ttl))
+        assert issued.status_code == 201, issued.text
+        ticket: str = issued.json()["ticket"]
+        return ticket
+
+
+@pytest.fixture
+def person(api: httpx.AsyncClient, token: MintToken) -> Person:
+    """A member of an organization that no other test knows."""
+    name = uuid.uuid4().hex
+    return Person(api, token, name, name)
+
+
+@pytest.fixture
+async def publisher(platform: Platform) -> AsyncIterator[RedisChannel]:
+    channel = RedisChannel(platform.connections.redis)
+    yield channel
+    await channel.close()
+
+
+def connect(api: httpx.AsyncClient | str, ticket: str, query: str = "") -> open_websocket:
+    address = api if isinstance(api, str) else str(api.base_url)
+    return open_websocket(
+        f"{address.rstrip('/').replace('http', 'ws', 1)}/api/v1/realtime{query}",
+        subprotocols=[Subprotocol("realtime.v1"), Subprotocol(f"ticket.{ticket}")],
+        proxy=None,
+        open_timeout=SOON,
+    )
+
+
+async def receive(client: ClientConnection) -> dict[str, Any]:
+    async with asyncio.timeout(SOON):
+        message: dict[str, Any] = json.loads(await client.recv())
+    return message
+
+
+async def closed(client: ClientConnection) -> int:
+    """Read to the end, and say with which code it ended."""
+    async with asyncio.timeout(SOON):
+        try:
+            while True:
+                await client.recv()
+        except ConnectionClosed as end:
+            assert end.rcvd is not None, "the connection broke without a reason"
+            return end.rcvd.code
+
+
+async def test_a_ticket_is_shown_once_and_kept_only_as_a_hash(
+    person: Person, as_admin: Connection
+) -> None:
+    before = datetime.now(UTC)
+    issued = await person.api.post(TICKETS, headers=person.headers())
+    assert issued.status_code == 201
+    assert issued.headers["Cache-Control"] == "no-store"
+    ticket = issued.json()["ticket"]
+    expires_at = datetime.fromisoformat(issued.json()["expires_at"])
+    assert timedelta(0) < expires_at - before <= timedelta(seconds=31)
+    row = as_admin.execute(
+        "select t::text, t.org_id from app.realtime_tickets t where hash = %s",
+        (hashlib.sha256(ticket.encode()).digest(),),
+    ).fetchone()
+    assert row is not None
+    assert ticket not in row[0]
+    assert row[1] == await person.organization_id()
+
+
+async def test_no_ticket_without_a_token_or_without_an_organization(
+    api: httpx.AsyncClient, token: MintToken
+) -> None:
+    assert (await api.post(TICKETS)).status_code == 401
+    nowhere = {"Authorization": f"Bearer {token(user=uuid.uuid4().hex, org=None)}"}
+    assert (await api.post(TICKETS, headers=nowhere)).status_code == 403
+
+
+async def test_a_viewer_hears_the_own_organization_and_no_other(
+    person: Person, api: httpx.AsyncClient, token: MintToken, publisher: RedisChannel
+) -> None:
+    viewer = Person(api, token, uuid.uuid4().hex, person.org, role="viewer")
+    stranger = Person(api, token, uuid.uuid4().hex, uuid.uuid4().hex)
+    async with (
+        connect(api, await person.ticket()) as mine,
+        connect(api, await viewer.ticket()) as ours,
+        connect(api, await stranger.ticket()) as theirs,
+    ):
+        for client in (mine, ours, theirs):
+            assert (await receive(client))["type"] == "hello"
+        await publisher.publish(await person.organization_id(), "ours", {})
+        await publisher.publish(await stranger.organization_id(), "theirs", {})
+        heard = [(await receive(client))["type"] for client in (mine, ours, theirs)]
+    assert heard == ["ours", "ours", "theirs"]
+
+
+async def test_a_ticket_opens_one_socket_even_when_two_race_for_it(person: Person) -> None:
+    ticket = await person.ticket()
+
+    async def first_word() -> str | int:
+        async with connect(person.api, ticket) as client:
+            try:
+                return str((await receive(client))["type"])
+            except ConnectionClosed as end:
+                assert end.rcvd is not None
+                return end.rcvd.code
+
+    outcomes = await asyncio.gather(*(first_word() for _ in range(8)))
+    assert sorted(outcomes, key=str) == [4401] * 7 + ["hello"]
+
+
+async def test_an_expired_ticket_opens_nothing(person: Person, as_admin: Connection) -> None:
+    ticket = await person.ticket()
+    as_admin.execute(
+        "update app.realtime_tickets set expires_at = now() where hash = %s",
+        (hashlib.sha256(ticket.encode()).digest(),),
+    )
+    async with connect(person.api, ticket) as client:
+        assert await closed(client) == 4401
+
+
+async def test_the_lease_ends_with_the_token_unless_a_fresh_one_renews_it(person: Person) -> None:
+    began = asyncio.get_running_loop().time()
+    async with (
+        connect(person.api, await person.ticket(ttl=3)) as ending,
+        connect(person.api, await person.ticket(ttl=3)) as renewed,
+    ):
+        await receive(ending)
+        hello = await receive(renewed)
+        await renewed.send(json.dumps({"type": "renew", "ticket": await person.ticket(ttl=600)}))
+        answer = await receive(renewed)
+        assert answer["type"] == "renewed"
+        assert answer["data"]["lease_expires_at"] > hello["data"]["lease_expires_at"]
+        assert await closed(ending) == 4401
+        assert 1 < asyncio.get_running_loop().time() - began < 5
+        await (await renewed.ping())
+
+
+async def test_a_colleagues_ticket_renews_nothing(
+    person: Person, api: httpx.AsyncClient, token: MintToken
+) -> None:
+    colleague = Person(api, token, uuid.uuid4().hex, person.org)
+    async with connect(api, await person.ticket()) as client:
+        await receive(client)
+        await client.send(json.dumps({"type": "renew", "ticket": await colleague.ticket()}))
+        assert await closed(client) == 4403
+
+
+async def test_a_removed_member_loses_the_socket_within_five_seconds_and_gets_no_other(
+    person: Person, api: httpx.AsyncClient, token: MintToken, as_admin: Connection
+) -> None:
+    colleague = Person(api, token, uuid.uuid4().hex, person.org)
+    unused = await person.ticket()
+    async with (
+        connect(api, await person.ticket()) as client,
+        connect(api, await colleague.ticket()) as other,
+    ):
+        await receive(client)
+        await receive(other)
+        removed = as_admin.execute(
+            "update public.memberships m set status = 'removed', removed_at = now()"
+            " from public.users u where u.id = m.user_id and u.subject = %s",
+            (f"user_{person.user}",),
+        )
+        assert removed.rowcount == 1
+        async with asyncio.timeout(5):
+            assert await closed(client) == 4403
+        await (await other.ping())
+    async with connect(api, unused) as late:
+        assert await closed(late) == 4403
+    assert (await api.post(TICKETS, headers=person.headers())).status_code == 403
+
+
+async def test_no_ticket_reaches_the_log(
+    person: Person, api_process: tuple[AppProcess, str]
+) -> None:
+    ticket = await person.ticket()
+    address = str(person.api.base_url).replace("http", "ws", 1)
+    url = f"{address.rstrip('/')}/api/v1/realtime?ticket={ticket}"
+    async with open_websocket(url, proxy=None) as client:
+        await receive(client)
+    # A later request's line shows that the earlier ones are written.
+    marker = uuid.uuid4().hex
+    await person.api.get("/api/v1/me", headers={**person.headers(), "X-Request-ID": marker})
+
+    def log() -> str:
+        return api_process[0].log.read_text()
+
+    async with asyncio.timeout(SOON):
+        while marker not in log():
+            await asyncio.sleep(0.02)
+    assert ticket not in log()
+
+
+async def test_a_client_resumes_at_another_process_when_its_own_was_killed(
+    platform: Platform, person: Person, publisher: RedisChannel
+) -> None:
+    organization = await person.organization_id()
+    process, address = platform.api()
+    process.start()
+    async with connect(address, await person.ticket()) as client:
+        await receive(client)
+        for number in range(5):
+            await publisher.publish(organization, "counted", {"n": number})
+        seen = [await receive(client) for _ in range(2)]
+        process.kill()
+    await publisher.publish(organization, "counted", {"n": 5})
+    query = f"?last_event_id={seen[-1]['id']}"
+    async with connect(person.api, await person.ticket(), query) as client:
+        assert (await receive(client))["data"]["resumed"] is True
+        seen += [await receive(client) for _ in range(4)]
+    assert [event["data"]["n"] for event in seen] == list(range(6))
+
+
+async def test_a_stopping_api_tells_its_sockets_to_reconnect(
+    platform: Platform, person: Person
+) -> None:
+    process, address = platform.api()
+    process.start()
+    async with connect(address, await person.ticket()) as client:
+        await receive(client)
+        stopping = asyncio.create_task(asyncio.to_thread(process.stop))
+        assert await closed(client) == 1012
+        async with asyncio.timeout(SOON):
+            await stopping
