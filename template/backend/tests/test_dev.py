@@ -20,6 +20,7 @@ import pytest
 import redis
 
 from app.dev import processes, servers
+from app.dev.placement import delete_moved_data
 from app.dev.postgres import Postgres
 from app.dev.processes import LOOPBACK, DevelopmentError, ProcessIdentity, free_port
 from app.dev.servers import BACKEND, dev_environment
@@ -341,9 +342,7 @@ def test_another_valkey_on_the_port_is_not_taken_for_ours(tmp_path: Path, valkey
 def dev_dir(tmp_path: Path) -> Iterator[Path]:
     folder = tmp_path / "dev"
     yield folder
-    moved = folder / "postgres" / "moved-to"
-    if moved.exists():
-        shutil.rmtree(Path(moved.read_text().splitlines()[0]).parent)
+    delete_moved_data(folder / "postgres")
 
 
 # One-shot commands

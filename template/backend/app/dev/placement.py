@@ -65,6 +65,13 @@ def note_data(wanted: Path, data: Path) -> None:
     (wanted / _NOTE).write_text(_note(data, identity))
 
 
+def delete_moved_data(wanted: Path) -> None:
+    """Delete what is kept elsewhere for `wanted`, if anything is."""
+    data = Path(_read(wanted / _NOTE).partition("\n")[0])
+    if data.parent.parent == ELSEWHERE:
+        shutil.rmtree(data.parent, ignore_errors=True)
+
+
 def _note(data: Path, identity: str) -> str:
     return f"{data}\n{identity}\n"
 

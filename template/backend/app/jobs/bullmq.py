@@ -77,6 +77,9 @@ class BullMQ:
             # The outbox counts attempts, crashes included; BullMQ would give up after one.
             "maxStalledCount": 1_000_000,
             "runRetryDelay": 1000,
+            # Shorter than the client's own socket timeout of 5 seconds: a wait that ran into that
+            # would be tried again only after a pause, in which a job waits for nobody.
+            "drainDelay": 2,
             "autorun": False,
         }
         worker: Any = BullWorker(self._name, cast("Any", process), options)
