@@ -159,7 +159,6 @@ async def test_a_killed_worker_costs_nothing(
     office: Office,
     session_worker: AppProcess,
     slow_worker: AppProcess,
-    platform: Platform,
     as_admin: Connection,
 ) -> None:
     session_worker.stop()

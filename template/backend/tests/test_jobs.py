@@ -67,7 +67,7 @@ def settings_of(platform: Platform, connections: Connections, *, api: bool) -> S
 
 
 class Workshop:
-    """A database of its own, an API's connection to write jobs with, and a worker in this process."""
+    """A database of its own, an API's connection to write jobs, and a worker in this process."""
 
     def __init__(self, platform: Platform, connections: Connections) -> None:
         self.settings = settings_of(platform, connections, api=False)
@@ -136,7 +136,8 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def state(database: Connection, name: str) -> tuple[int, bool, str | None] | None:
     row = database.execute(
-        "select attempts, failed_at is not null, error from app.outbox where payload ->> 'name' = %s",
+        "select attempts, failed_at is not null, error from app.outbox"
+        " where payload ->> 'name' = %s",
         (name,),
     ).fetchone()
     return None if row is None else (row[0], row[1], row[2])
@@ -168,10 +169,14 @@ async def test_a_job_sees_the_tenant_that_wanted_it_and_no_other(
 
 async def test_what_is_rolled_back_never_runs(workshop: Workshop, as_admin: Connection) -> None:
     name = uuid.uuid4().hex
-    with pytest.raises(RuntimeError, match="changed my mind"):
+
+    async def change_ones_mind() -> None:
         async with transaction(workshop.api, workshop.claims, "request-of-tests") as (session, _):
             await jobs.enqueue(session, fulfil, Order(name))
             raise RuntimeError("changed my mind")
+
+    with pytest.raises(RuntimeError, match="changed my mind"):
+        await change_ones_mind()
     async with workshop.open():
         witness = await workshop.order()
         await until(lambda: state(as_admin, witness) is None)
@@ -185,8 +190,8 @@ async def test_failures_are_tried_again_with_growing_delay(
         name = await workshop.order(failures=2)
         await until(lambda: state(as_admin, name) is None)
     first, second, third = RUNS[name]
-    assert 0.1 <= second - first
-    assert 0.2 <= third - second
+    assert second - first >= 0.1
+    assert third - second >= 0.2
 
 
 async def test_when_retries_are_used_up_the_job_is_a_dead_letter_that_can_be_revived(
@@ -229,18 +234,20 @@ async def test_a_job_that_kills_its_worker_each_time_is_buried(
 
 
 @pytest.mark.parametrize(
-    ("change", "reason"),
+    ("task", "failures", "reason"),
     [
-        ("task = 'tests.unknown'", "no task is named 'tests.unknown'"),
-        ("payload = payload || '{\"failures\": \"many\"}'", "does not fit the task"),
+        ("tests.unknown", "0", "no task is named 'tests.unknown'"),
+        ("tests.order", '"many"', "does not fit the task"),
     ],
 )
 async def test_a_job_that_nobody_understands_is_a_dead_letter(
-    workshop: Workshop, as_admin: Connection, change: str, reason: str
+    workshop: Workshop, as_admin: Connection, task: str, failures: str, reason: str
 ) -> None:
     name = await workshop.order()
     as_admin.execute(
-        f"update app.outbox set {change} where payload ->> 'name' = '{name}'".encode()
+        "update app.outbox set task = %s, payload = jsonb_set(payload, '{failures}', %s::jsonb)"
+        " where payload ->> 'name' = %s",
+        (task, failures, name),
     )
     async with workshop.open():
         await until(lambda: (state(as_admin, name) or (0, False, None))[1])
@@ -254,8 +261,8 @@ async def test_a_queue_that_lost_everything_loses_no_job(
     name = await workshop.order()
     delivery = queue.create_queue(workshop.settings)
     engine = create_engine(workshop.settings, application_name="worker")
-    assert await outbox._hand_over(engine, delivery) == 1
-    assert await outbox._hand_over(engine, delivery) == 0
+    assert await outbox.hand_over(engine, delivery) == 1
+    assert await outbox.hand_over(engine, delivery) == 0
     server = redis.from_url(workshop.settings.redis_url)
     await server.flushall()
     await server.aclose()

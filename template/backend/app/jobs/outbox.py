@@ -49,7 +49,7 @@ async def relay(engine: AsyncEngine, queue: Queue, stop: asyncio.Event) -> None:
     """Hand over what is due, oldest first, until told to stop. Any number of these may run."""
     while not stop.is_set():
         try:
-            handed = await _hand_over(engine, queue)
+            handed = await hand_over(engine, queue)
         except Exception:  # the relay outlives whatever is down, and says so
             log.warning("relay.waiting", exc_info=True)
             handed = 0
@@ -58,7 +58,8 @@ async def relay(engine: AsyncEngine, queue: Queue, stop: asyncio.Event) -> None:
             await _pause(stop, POLL_INTERVAL)
 
 
-async def _hand_over(engine: AsyncEngine, queue: Queue) -> int:
+async def hand_over(engine: AsyncEngine, queue: Queue) -> int:
+    """Give the queue what is due, and return how many jobs that were."""
     async with engine.connect() as session:
         await session.exec_driver_sql("BEGIN")
         due: list[Any] = list(await session.execute(_DUE, {"offer_again_after": OFFER_AGAIN_AFTER}))
