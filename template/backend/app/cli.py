@@ -77,7 +77,10 @@ def migrate() -> None:
 
 @app.command()
 def doctor() -> None:
-    """Check that the live database still isolates and audits; exit 1 where it does not."""
+    """Check that the live database still isolates and audits: each failure comes with its cure.
+
+    Exit 1 if something is wrong, 2 if the database cannot be reached.
+    """
     from app.doctor import main
 
     with _development_servers():

@@ -636,7 +636,7 @@ async def test_a_cold_cache_asks_once_for_everyone(verify: TokenVerifier, provid
         asyncio.create_task(verify.verify(sign(claims_of(provider, sub=f"user_{n}"))))
         for n in range(100)
     ]
-    while provider.fetches == 0:  # noqa: ASYNC110 - the server counts what the socket brings
+    while provider.fetches == 0:
         await asyncio.sleep(0)
     waiting[0].cancel()  # who hangs up does not take the others along
     provider.unblocked.set()
@@ -656,7 +656,7 @@ async def test_keys_are_renewed_before_anyone_has_to_wait(
 
     clock.seconds += jwks.TTL - jwks.REFRESH_AHEAD
     await asyncio.wait_for(verify.verify(token), 1)
-    while provider.fetches < 2:  # noqa: ASYNC110 - the server counts what the socket brings
+    while provider.fetches < 2:
         await asyncio.sleep(0)
 
 

@@ -376,7 +376,7 @@ async def test_a_window_ends() -> None:
     assert not await is_refused()
     assert await is_refused()
     async with asyncio.timeout(5):
-        while await is_refused():  # noqa: ASYNC110  # only time ends a window
+        while await is_refused():
             await asyncio.sleep(0.05)
 
 

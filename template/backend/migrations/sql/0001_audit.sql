@@ -52,7 +52,7 @@ begin
              for each row execute function audit.refuse_change()', target);
     end if;
     execute format(
-        'create trigger append_only_truncate before truncate on %s
+        'create or replace trigger append_only_truncate before truncate on %s
          for each statement execute function audit.refuse_change()', target);
     execute format('alter table %s enable always trigger append_only', target);
     execute format('alter table %s enable always trigger append_only_truncate', target);

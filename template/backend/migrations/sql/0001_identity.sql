@@ -258,7 +258,10 @@ alter table app.outbox force row level security;
 
 grant select on public.users, public.organizations, public.memberships to app_api, app_worker;
 grant insert, select on app.outbox to app_api;
-grant select, insert, update, delete on app.outbox to app_worker;
+grant select, insert, delete on app.outbox to app_worker;
+-- How a job fares, never whose it is: the row is what proves the tenant to its worker.
+grant update (attempts, delivery, run_after, handed_at, failed_at, error)
+    on app.outbox to app_worker;
 grant select, insert, update on public.users, public.organizations, public.memberships
     to app_definer;
 grant select on app.outbox to app_definer;
