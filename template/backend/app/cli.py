@@ -53,7 +53,9 @@ def api(
         timeout_graceful_shutdown=30,
         ws="websockets-sansio",
         ws_per_message_deflate=False,
-        ws_max_size=16 * 1024,
+        ws_max_size=4096,
+        ws_ping_interval=15,
+        ws_ping_timeout=15,
     )
 
 

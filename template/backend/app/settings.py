@@ -10,7 +10,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from app.choices import provider, queue
+from app.choices import PRODUCT_NAME, provider, queue
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 
@@ -24,7 +24,7 @@ class Settings(provider.Settings, queue.Settings, BaseSettings):
 
     environment: Literal["development", "test", "staging", "production"] = "production"
 
-    product_name: str = "API"
+    product_name: str = PRODUCT_NAME
     docs_enabled: bool = Field(default=True, description="Serve the API's reference at /docs.")
     allowed_hosts: CommaSeparated = Field(
         min_length=1, description="Host headers that are answered, comma separated."
