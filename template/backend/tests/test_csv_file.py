@@ -44,6 +44,7 @@ def test_a_good_row_becomes_a_contact() -> None:
         (HEADER + "Zoë,zoe@x.org,,1\n".encode("windows-1252"), "Line 2 is not UTF-8 (byte 0xEB)"),
         (HEADER + b"A,a@x.org,,1\n" * 3 + b"\xff\n", "Line 5 is not UTF-8"),
         (HEADER + b"A,a@x.org,,1\nZo\xc3", "Line 3 is not UTF-8"),
+        (HEADER + b"x" * 3_000_000, "Line 2 is longer than a mebibyte"),
         (b"\x89PNG\r\n\x1a\n\x00\x00", "header"),
     ],
 )

@@ -6,6 +6,7 @@ import io
 import re
 from collections import deque
 from collections.abc import Callable, Iterator
+from itertools import islice
 from typing import IO, NamedTuple
 
 from app.features.contacts.rules import normalize_email, refuse_control_characters
@@ -68,6 +69,8 @@ def check_file(file: IO[bytes], on_read: Callable[[bytes], object]) -> None:
     lines = 1
     while block:
         _decode(decoder, block, lines)
+        if len(block) == _READ_BYTES and b"\n" not in block and b"\r" not in block:
+            raise BadFile(f"Line {lines} is longer than a mebibyte: this is no CSV of contacts.")
         lines += block.count(b"\n")
         block = file.read(_READ_BYTES)
         on_read(block)
@@ -128,6 +131,11 @@ def _refuse_no_rows(text: str, block: bytes) -> None:
         raise BadFile("The file has a header and no rows.")
 
 
+def count_rows(file: IO[bytes]) -> int:
+    """How many rows `read_rows` will find."""
+    return sum(1 for _ in _records(file))
+
+
 def read_rows(file: IO[bytes], *, after: int = 0) -> Iterator[Row]:
     """The rows behind the header that are not blank, each with its contact or its rejection.
 
@@ -135,26 +143,27 @@ def read_rows(file: IO[bytes], *, after: int = 0) -> Iterator[Row]:
         file: A file that `check_file` has accepted, from its beginning.
         after: Rows to skip, because an earlier run has dealt with them.
     """
+    records = enumerate(_records(file), start=1)
+    return (_row(number, *record) for number, record in islice(records, after, None))
+
+
+def _records(file: IO[bytes]) -> Iterator[tuple[int, list[str], Rejection | None]]:
+    """The line that each record begins in, its fields, and what is wrong with its quotes."""
     lines = _Lines(io.TextIOWrapper(file, encoding="utf-8-sig", newline=""))
     reader = csv.reader(lines, strict=True)
     next(reader)
-    number = 0
     while True:
         lines.begin_row()
-        rejection: Rejection | None = None
         try:
             fields = next(reader)
         except StopIteration:
             return
         except csv.Error as error:
-            fields = [lines.retreat()]
             rejection = Rejection(None, f"the quotes do not match: {error}")
+            yield lines.row_line, [lines.retreat()], rejection
         else:
-            if not fields:
-                continue
-        number += 1
-        if number > after:
-            yield _row(number, lines.row_line, fields, rejection)
+            if fields:
+                yield lines.row_line, fields, None
 
 
 class _Lines:

@@ -12,7 +12,7 @@ from sqlalchemy import text
 
 from app import jobs
 from app.database import Session, driver_of
-from app.features.imports.csv_file import Row, read_rows
+from app.features.imports.csv_file import Row, count_rows, read_rows
 from app.settings import get_settings
 from app.storage import Storage
 
@@ -126,7 +126,7 @@ async def run_import(job: jobs.Job, payload: RunImport) -> None:
 
 
 def _count(storage: Storage, path: str) -> int:
-    return sum(1 for _ in read_rows(storage.open(path)))
+    return count_rows(storage.open(path))
 
 
 def _take(rows: Iterator[Row], count: int) -> list[Row]:
