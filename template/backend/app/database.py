@@ -11,6 +11,9 @@ if TYPE_CHECKING:
     # The settings know the queue's module, whose jobs know this one.
     from app.settings import Settings
 
+# Class 08, and the server shutting down: https://www.postgresql.org/docs/current/errcodes-appendix.html
+_CONNECTION_EXCEPTIONS = ("08", "57P01", "57P02", "57P03")
+
 Session = AsyncConnection
 """A database session: a connection inside a transaction that can see only its tenant."""
 
@@ -96,6 +99,11 @@ async def driver_of(session: Session) -> psycopg.AsyncConnection[Any]:
 
 
 def is_connection_lost(error: BaseException) -> bool:
-    """Whether the server went away, so that the same work may succeed on a new connection."""
+    """Whether the server went away, so that the same work may succeed on a new connection.
+
+    A timeout or a deadlock is an answer of a server that is there.
+    """
     cause = getattr(error, "orig", None) or error
-    return isinstance(cause, psycopg.OperationalError | psycopg.InterfaceError)
+    if not isinstance(cause, psycopg.OperationalError | psycopg.InterfaceError):
+        return False
+    return cause.sqlstate is None or cause.sqlstate.startswith(_CONNECTION_EXCEPTIONS)

@@ -14,7 +14,6 @@ from prometheus_client import (
     Gauge,
     Histogram,
     generate_latest,
-    start_http_server,
 )
 from pydantic import SecretStr
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -106,14 +105,6 @@ def router(token: SecretStr | None, readings: Mapping[str, Reading] | None = Non
         return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
 
     return metrics
-
-
-def serve_worker_metrics(port: int, address: str = "127.0.0.1") -> None:
-    """Serve this process's metrics from a thread, for a process that has no API.
-
-    They are open to whoever reaches the address: bind it to an internal one.
-    """
-    start_http_server(port, address)
 
 
 @cache

@@ -48,9 +48,6 @@ class Settings(provider.Settings, queue.Settings, BaseSettings):
     database_url: SecretStr = Field(
         description="Postgres, as the login of this process: app_api or app_worker."
     )
-    database_direct_url: SecretStr | None = Field(
-        default=None, description="The same without a pooler in between. Defaults to DATABASE_URL."
-    )
     migration_database_url: SecretStr | None = Field(
         default=None, description="Postgres, as the role that owns the schema. Only `app migrate`."
     )
@@ -63,6 +60,9 @@ class Settings(provider.Settings, queue.Settings, BaseSettings):
 
     storage_url: str = Field(description="Where uploads live: file:///…, s3://…, gs://…, az://…")
 
+    worker_metrics_port: int | None = Field(
+        default=None, description="Where a worker serves its metrics, on loopback; none if unset."
+    )
     worker_concurrency: int = Field(default=4, gt=0)
     worker_drain_seconds: float = Field(
         default=25.0, ge=0, description="How long a running job may go on after SIGTERM."

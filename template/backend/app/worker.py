@@ -4,6 +4,7 @@ import asyncio
 import signal
 
 import structlog
+from prometheus_client import start_http_server
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 import app.features.imports.tasks  # noqa: F401  # declares its tasks
@@ -31,6 +32,8 @@ async def work(settings: Settings) -> None:
     await refuse_unsafe_login(engine)
     jobs = queue.create_queue(settings)
     events = channel.create_channel(settings)
+    if settings.worker_metrics_port is not None:
+        start_http_server(settings.worker_metrics_port, "127.0.0.1")
     log.info("worker.started", concurrency=settings.worker_concurrency)
     try:
         async with asyncio.TaskGroup() as group:

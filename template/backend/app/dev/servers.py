@@ -25,9 +25,7 @@ from app.dev.valkey import Valkey
 BACKEND = REPOSITORY / "backend"
 
 # What the composed settings replace: a process gets its own login's URL and no other.
-_COMPOSED = frozenset(
-    {"DATABASE_URL", "DATABASE_DIRECT_URL", "MIGRATION_DATABASE_URL", "REDIS_URL", "STORAGE_URL"}
-)
+_COMPOSED = frozenset({"DATABASE_URL", "MIGRATION_DATABASE_URL", "REDIS_URL", "STORAGE_URL"})
 _IS_COMPOSED = "APP_DEV_ENVIRONMENT"
 _EMBEDDED = "embedded"
 _EXTERNAL = "external"

@@ -3,6 +3,7 @@ clients work too.
 """  # noqa: D205
 
 import asyncio
+from contextlib import suppress
 from typing import Any, cast
 from uuid import UUID
 
@@ -21,6 +22,9 @@ log = structlog.get_logger()
 
 LOCK_DURATION = 3000
 """Milliseconds after which a job belongs to nobody unless its worker renews the lock."""
+
+CLOSING_SECONDS = 2.0
+"""For the last word to the server, which may not be there any more."""
 
 STALLED_INTERVAL = 2000
 """Milliseconds between two looks for such jobs: a killed worker's job is back within seconds."""
@@ -65,9 +69,19 @@ class BullMQ:
 
     async def work(self, run: Run, *, concurrency: int, stop: asyncio.Event, drain: float) -> None:
         """Run what is delivered until told to stop, then finish what has begun."""
+        idle = asyncio.Event()
+        idle.set()
+        jobs: set[str] = set()
 
-        async def process(job: BullJob, _token: str) -> None:
-            await run(UUID(job.data["id"]))
+        async def process(job: BullJob, token: str) -> None:
+            jobs.add(token)
+            idle.clear()
+            try:
+                await run(UUID(job.data["id"]))
+            finally:
+                jobs.discard(token)
+                if not jobs:
+                    idle.set()
 
         options: Any = {
             "connection": self._url,
@@ -87,11 +101,14 @@ class BullMQ:
         running = asyncio.create_task(worker.run())
         await stop.wait()
         closing = asyncio.create_task(worker.close())
-        _, unfinished = await asyncio.wait({closing}, timeout=drain)
-        if unfinished:
-            # What is cancelled keeps its lock until that runs out; then another worker goes on.
+        with suppress(TimeoutError):
+            await asyncio.wait_for(idle.wait(), drain)
+        await asyncio.wait({closing}, timeout=CLOSING_SECONDS)
+        while not closing.done():
+            # A job that is cancelled keeps its lock until that runs out; then another worker goes
+            # on. More than once, because a client that is trying to reconnect may miss it.
             worker.cancelProcessing()
-        await closing
+            await asyncio.wait({closing}, timeout=0.5)
         await running
 
     async def check(self) -> None:

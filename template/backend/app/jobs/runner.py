@@ -9,6 +9,7 @@ from uuid import UUID
 
 import msgspec
 import structlog
+from prometheus_client import Histogram
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -18,6 +19,12 @@ from app.jobs.tasks import TASKS, Task, Unrecoverable
 from app.realtime.events import Channel
 
 log = structlog.get_logger()
+_DURATION = Histogram(
+    "job_duration_seconds",
+    "Time of one attempt, however it ended.",
+    ["task"],
+    buckets=(0.01, 0.1, 0.5, 1, 5, 10, 30, 60, 300, 1800, 3600),
+)
 
 FIRST_RETRY = 2.0
 LONGEST_RETRY = 600.0
@@ -53,8 +60,10 @@ class Runner:
             request_id=row.request_id, job_id=str(job_id), task=row.task
         )
         job = Job(job_id, row.request_id, self.engine, self.channel)
+        task = TASKS.get(row.task)
         try:
-            await self._run(job, TASKS.get(row.task), row)
+            with _DURATION.labels(task.name if task else "unknown").time():
+                await self._run(job, task, row)
         finally:
             structlog.contextvars.clear_contextvars()
 

@@ -33,7 +33,7 @@ comment on table public.memberships is
     'Who belongs to which organization. A removed membership stays as a tombstone: '
     'without it, a token that is still valid would bring the member back.';
 comment on column public.memberships.role_as_of is
-    'The provider''s clock when it said so. The newest word wins, however late it arrives.';
+    'The provider''s clock when it last changed the role: an older token does not change it back.';
 create index memberships_by_user on public.memberships (user_id);
 
 create function app.keep_tombstones() returns trigger
@@ -92,7 +92,7 @@ as $$
     left join public.organizations o on o.external_id = app.claimed_organization()
     left join public.memberships m
         on m.org_id = o.id and m.user_id = u.id and m.status = 'active'
-    where u.subject = app.claims() ->> 'sub'
+    where u.subject = app.claims() ->> 'sub' and session_user <> 'app_worker'
     union all
     select j.user_id, u.subject, j.org_id, 'worker', null
     from app.outbox j
@@ -200,7 +200,13 @@ as $$
             removed_at = case when active then null else now() end
         from public.organizations o, public.users u
         where o.id = m.org_id and u.id = m.user_id
-          and organization in (o.slug, o.external_id, o.id::text)
+          and (
+              organization in (o.external_id, o.id::text)
+              or o.slug = organization and not exists (
+                  select from public.organizations other
+                  where other.slug = o.slug and other.id <> o.id
+              )
+          )
           and person in (u.subject, u.id::text)
           and (m.status = 'active') <> active
         returning 1
