@@ -24,7 +24,7 @@ PayloadT = TypeVar("PayloadT", bound=msgspec.Struct)
 POLL_INTERVAL = 0.2
 """Seconds between two looks for new jobs. A look is one index probe."""
 
-OFFER_AGAIN_AFTER = timedelta(seconds=60)
+OFFER_AGAIN_AFTER = timedelta(seconds=30)
 """An unfinished job is offered again after this. The queue ignores what it still knows."""
 
 _ENQUEUE = text("insert into app.outbox (task, payload) values (:task, :payload) returning id")
