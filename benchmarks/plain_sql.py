@@ -62,9 +62,7 @@ async def _measure(job: dict[str, Any]) -> dict[str, list[float]]:
         "insert": await _statement(lambda session: contacts.create_contact(session, new)),
     }
     connections = [
-        await psycopg.AsyncConnection.connect(
-            job["url"], autocommit=True, prepare_threshold=None
-        )
+        await psycopg.AsyncConnection.connect(job["url"], autocommit=True, prepare_threshold=None)
         for _ in range(job["concurrency"])
     ]
     try:

@@ -91,9 +91,7 @@ class Product:
             f"print('Python', sys.version.split()[0], *(f'{{n}} {{m.version(n)}}' for n in {names}), "
             "sep=', ')"
         )
-        done = subprocess.run(
-            [self.python, "-c", code], check=True, capture_output=True, text=True
-        )
+        done = subprocess.run([self.python, "-c", code], check=True, capture_output=True, text=True)
         return done.stdout.strip().replace("Python, ", "Python ", 1)
 
     # --- make dev ---

@@ -49,10 +49,14 @@ def filled(product: Product) -> Tenant:
             connection.execute(_FILL, {"rows": ROWS, "organizations": ORGANIZATIONS})
             connection.execute("vacuum analyze")
             connection.execute("checkpoint")
-        row = connection.cursor(row_factory=namedtuple_row).execute("""
+        row = (
+            connection.cursor(row_factory=namedtuple_row)
+            .execute("""
             select u.subject, u.id::text as user_id, o.id::text as org_id, o.external_id, o.slug, m.role
             from memberships m join users u on u.id = m.user_id join organizations o on o.id = m.org_id
-        """).fetchone()
+        """)
+            .fetchone()
+        )
     if row is None:
         raise RuntimeError("signing in has left no membership behind")
     claims = {

@@ -12,10 +12,10 @@ from typing import Any
 import msgspec
 import pytest
 import redis.asyncio as redis
-from app.choices import channel, queue
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app import jobs
+from app.choices import channel, queue
 from app.database import Session, create_engine
 from app.dev.servers import BACKEND, Connections
 from app.jobs import outbox, runner

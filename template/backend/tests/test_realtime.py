@@ -339,11 +339,11 @@ def kill(broker: Valkey) -> None:
 
 
 async def written(broker: Valkey) -> None:
-    """Wait until what was published is with the kernel: behind a slow disk Valkey answers sooner."""
+    """Wait until the kernel has what was published: behind a slow disk Valkey answers sooner."""
 
     async def nothing_is_pending() -> bool:
         state = await client.info("persistence")
-        return state["aof_buffer_length"] == state["aof_pending_bio_fsync"] == 0
+        return bool(state["aof_buffer_length"] == state["aof_pending_bio_fsync"] == 0)
 
     async with Redis.from_url(broker.url) as client:
         await eventually(nothing_is_pending)
