@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-
 from product import Product, memory_peak_mb
 from report import Report
 
@@ -38,8 +37,8 @@ def measure(product: Product, report: Report) -> None:
                 f"{file.stat().st_size / 1e6:.0f}",
                 f"{copied:.2f}",
                 f"{done['seconds']:.1f}",
-                f"{done['seconds'] / copied:.1f}×",
-                f"{AIM_RATIO:.0f}×",
+                f"{done['seconds'] / copied:.1f}x",
+                f"{AIM_RATIO:.0f}x",
                 f"{size / done['seconds']:,.0f}",
                 f"{memory_peak_mb(worker):.0f}",
                 f"{AIM_MB:.0f}",
@@ -60,7 +59,9 @@ def measure(product: Product, report: Report) -> None:
 def _lines(size: int) -> Iterator[str]:
     yield "name,email,company,amount\n"
     for n in range(size):
-        yield f"Person Number {n},person-{n}@company-{n % 5000}.example.com,Company {n % 5000},{n % 100000}.{n % 100:02}\n"
+        company = n % 5000
+        email = f"person-{n}@company-{company}.example.com"
+        yield f"Person Number {n},{email},Company {company},{n % 100000}.{n % 100:02}\n"
 
 
 def _raw_copy(product: Product, file: Path) -> float:

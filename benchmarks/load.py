@@ -1,4 +1,4 @@
-"""A client that costs little itself: keep-alive connections, each asking as soon as it is answered."""
+"""A client that costs little itself: open connections, each asking as soon as it is answered."""
 
 import asyncio
 import time

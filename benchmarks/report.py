@@ -28,7 +28,7 @@ class Report:
         self._facts = [
             ("command", f"`{command}`"),
             ("date", f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC"),
-            ("machine", f"{os.cpu_count()} × {_processor()}, {_memory_gb()} GB, Linux"),
+            ("machine", f"{os.cpu_count()} x {_processor()}, {_memory_gb()} GB, Linux"),
             ("load average before", f"{os.getloadavg()[0]:.1f}"),
             ("template", _revision()),
         ]

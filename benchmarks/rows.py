@@ -3,9 +3,8 @@
 from typing import Any, NamedTuple
 
 import httpx
-from psycopg.rows import namedtuple_row
-
 from product import Product
+from psycopg.rows import namedtuple_row
 
 ORGANIZATIONS = 1_000
 ROWS = 1_000_000

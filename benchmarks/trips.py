@@ -9,7 +9,6 @@ from uuid import uuid4
 
 import httpx
 import psycopg
-
 from product import Product, free_port
 from report import Report
 from rows import ensure_filled
