@@ -4,20 +4,19 @@ GET /hello goes through the same middleware and router as everything else and do
 another endpoint costs beyond it is its own.
 """
 
-import logging
 import sys
 
-import uvicorn
+import uvicorn  # type: ignore[import-not-found]
 from app.main import create_app  # type: ignore[import-not-found]
-from fastapi import FastAPI
-from fastapi.responses import JSONResponse
+from fastapi import FastAPI  # type: ignore[import-not-found]
+from fastapi.responses import JSONResponse  # type: ignore[import-not-found]
 
 
 def build() -> FastAPI:
     """The application and GET /hello."""
     application: FastAPI = create_app()
 
-    @application.get("/hello")
+    @application.get("/hello")  # type: ignore[untyped-decorator]
     async def hello() -> JSONResponse:
         return JSONResponse({"hello": "world"})
 
@@ -25,7 +24,6 @@ def build() -> FastAPI:
 
 
 if __name__ == "__main__":
-    logging.captureWarnings(capture=True)
     # As `app api` calls it.
     uvicorn.run(
         build(),

@@ -20,7 +20,9 @@ from app.features.contacts import service as contacts  # type: ignore[import-not
 from app.features.contacts.schemas import NewContact  # type: ignore[import-not-found]
 from app.features.me import service as me  # type: ignore[import-not-found]
 from psycopg import sql
-from sqlalchemy.dialects.postgresql import psycopg as dialect
+from sqlalchemy.dialects.postgresql import (  # type: ignore[import-not-found]
+    psycopg as dialect,
+)
 
 Parameters = dict[str, Any]
 

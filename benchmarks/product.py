@@ -88,8 +88,8 @@ class Product:
         names = ("fastapi", "uvicorn", "sqlalchemy", "psycopg", "pydantic", "bullmq")
         code = (
             "import sys, importlib.metadata as m; "
-            f"print('Python', sys.version.split()[0], *(f'{{n}} {{m.version(n)}}' for n in {names}), "
-            "sep=', ')"
+            "print('Python', sys.version.split()[0], "
+            f"*(f'{{n}} {{m.version(n)}}' for n in {names}), sep=', ')"
         )
         done = subprocess.run([self.python, "-c", code], check=True, capture_output=True, text=True)
         return done.stdout.strip().replace("Python, ", "Python ", 1)

@@ -4,7 +4,6 @@ from typing import Any, NamedTuple
 
 import httpx
 from product import Product
-from psycopg.rows import namedtuple_row
 
 ORGANIZATIONS = 1_000
 ROWS = 1_000_000
@@ -17,6 +16,13 @@ _FILL = """
     join (
         select id, row_number() over (order by id) - 1 as place from organizations
     ) o on o.place = n %% %(organizations)s
+"""
+
+_TENANT = """
+    select u.subject, u.id::text, o.id::text, o.external_id, o.slug, m.role
+    from memberships m
+    join users u on u.id = m.user_id
+    join organizations o on o.id = m.org_id
 """
 
 
@@ -48,21 +54,18 @@ def filled(product: Product) -> Tenant:
             connection.execute(_FILL, {"rows": ROWS, "organizations": ORGANIZATIONS})
             connection.execute("vacuum analyze")
             connection.execute("checkpoint")
-        row = (
-            connection.cursor(row_factory=namedtuple_row)
-            .execute("""
-            select u.subject, u.id::text as user_id, o.id::text as org_id, o.external_id, o.slug, m.role
-            from memberships m join users u on u.id = m.user_id join organizations o on o.id = m.org_id
-        """)
-            .fetchone()
-        )
+        row = connection.execute(_TENANT).fetchone()
     if row is None:
         raise RuntimeError("signing in has left no membership behind")
+    subject, user_id, org_id, external_id, slug, role = row
     claims = {
-        "sub": row.subject, "org_id": row.external_id, "org_slug": row.slug, "org_role": row.role,
+        "sub": subject,
+        "org_id": external_id,
+        "org_slug": slug,
+        "org_role": role,
         "iat": 0,
-    }  # fmt: skip
-    return Tenant(token, claims, row.user_id, row.org_id)
+    }
+    return Tenant(token, claims, user_id, org_id)
 
 
 def ensure_filled(product: Product) -> Tenant:

@@ -41,8 +41,12 @@ def main() -> None:
         description=__doc__,
         epilog=(
             f"parts:\n{names}\n\n"
-            "examples:\n  make bench\n  make bench ONLY=import\n  make bench ONLY=requests,trips\n\n"
-            "A run of every part takes about five minutes and replaces benchmarks/results/latest.md."
+            "examples:\n"
+            "  make bench\n"
+            "  make bench ONLY=import\n"
+            "  make bench ONLY=requests,trips\n\n"
+            "A run of every part takes several minutes and replaces\n"
+            "benchmarks/results/latest.md."
         ),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
