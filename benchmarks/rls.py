@@ -43,8 +43,8 @@ def measure(product: Product, report: Report) -> None:
             ),
         ],
         "The newest 100 of 1,000 rows of one organization, among 1,000,000 of 1,000; the "
-        f"membership is proven anew by every statement. Best median of {ROUNDS} rounds of {QUERIES}, rows "
-        "fetched.",
+        f"membership is proven anew by every statement. Best median of {ROUNDS} rounds of "
+        f"{QUERIES}, rows fetched.",
     )
 
 

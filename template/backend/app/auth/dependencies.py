@@ -49,11 +49,11 @@ class Caller:
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Session]:
-        """A transaction of its own, in which the caller's membership is proven again."""
+        """A transaction of its own, in which the caller's membership and role are proven again."""
         claims = self.principal.identity.claims()
         async with transaction(self.engine, claims, self.request_id) as (session, standing):
-            if standing.organization_id != self.principal.organization_id:
-                raise Problem(403, "Not allowed", _NOT_A_MEMBER)
+            if principal_of(self.principal.identity, standing) != self.principal:
+                raise Problem(403, "Not allowed", "Your membership has just changed.")
             yield session
 
 
