@@ -113,29 +113,35 @@ declare
     actor_id uuid;
     actor text;
     request_id text := app.request_id();
+    first_id uuid := app.uuid_v7();
 begin
+    -- OFFSET 0 keeps the row's JSON from being made again for each mention of it.
     select a.user_id, a.subject into actor_id, actor from app.current_access() a;
     if tg_op = 'INSERT' then
         insert into audit.events
-            (org_id, actor_id, actor, request_id, action, table_name, row_id, new)
-        select (c.new ->> tenant_column)::uuid, actor_id, actor, request_id,
-               'insert', tg_table_name, (c.new ->> 'id')::uuid, c.new
-        from (select to_jsonb(n) as new from new_rows n) c;
+            (id, org_id, actor_id, actor, request_id, action, table_name, row_id, new)
+        select app.uuid_v7_nth(first_id, row_number() over ()),
+               (c.new ->> tenant_column)::uuid, actor_id, actor, request_id,
+               'insert', tg_table_name, c.id, c.new
+        from (select n.id, to_jsonb(n) as new from new_rows n offset 0) c;
     elsif tg_op = 'DELETE' then
         insert into audit.events
-            (org_id, actor_id, actor, request_id, action, table_name, row_id, old)
-        select (c.old ->> tenant_column)::uuid, actor_id, actor, request_id,
-               'delete', tg_table_name, (c.old ->> 'id')::uuid, c.old
-        from (select to_jsonb(o) as old from old_rows o) c;
+            (id, org_id, actor_id, actor, request_id, action, table_name, row_id, old)
+        select app.uuid_v7_nth(first_id, row_number() over ()),
+               (c.old ->> tenant_column)::uuid, actor_id, actor, request_id,
+               'delete', tg_table_name, c.id, c.old
+        from (select o.id, to_jsonb(o) as old from old_rows o offset 0) c;
     else
         -- A full join, so that even an update that changes the id leaves both sides behind.
         insert into audit.events
-            (org_id, actor_id, actor, request_id, action, table_name, row_id, old, new)
-        select (coalesce(c.new, c.old) ->> tenant_column)::uuid, actor_id, actor, request_id,
-               'update', tg_table_name, (coalesce(c.new, c.old) ->> 'id')::uuid, c.old, c.new
+            (id, org_id, actor_id, actor, request_id, action, table_name, row_id, old, new)
+        select app.uuid_v7_nth(first_id, row_number() over ()),
+               (coalesce(c.new, c.old) ->> tenant_column)::uuid, actor_id, actor, request_id,
+               'update', tg_table_name, c.id, c.old, c.new
         from (
-            select to_jsonb(o) as old, to_jsonb(n) as new
+            select coalesce(n.id, o.id) as id, to_jsonb(o) as old, to_jsonb(n) as new
             from old_rows o full join new_rows n on n.id = o.id
+            offset 0
         ) c;
     end if;
     return null;

@@ -21,6 +21,12 @@ create function app.request_id() returns text
 language sql stable parallel safe
 return nullif(current_setting('app.request_id', true), '');
 
+-- The UUIDs that follow a first one, for many rows at once: randomness is drawn once, and the rows
+-- keep their order. Some servers read it from the operating system anew for every value.
+create function app.uuid_v7_nth(first uuid, n bigint) returns uuid
+language sql immutable parallel safe
+return encode(overlay(uuid_send(first) placing int4send(n::integer) from 13 for 4), 'hex')::uuid;
+
 -- Clerk nests the organization under "o"; everyone else writes "org_id".
 create function app.claimed_organization() returns text
 language sql stable parallel safe

@@ -1,6 +1,7 @@
 -- Who may call what. A policy calls functions with the rights of the role that it binds.
 grant execute on function
-    app.uuid_v7(), app.claims(), app.request_id(), app.claimed_organization(), app.default_org_id()
+    app.uuid_v7(), app.uuid_v7_nth(uuid, bigint), app.claims(), app.request_id(),
+    app.claimed_organization(), app.default_org_id()
 to app_api, app_worker, app_definer, app_audit;
 grant execute on function app.enter(text, text) to app_api, app_worker;
 

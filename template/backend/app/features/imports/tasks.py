@@ -56,8 +56,10 @@ _STAGE = text("""
 _COPY = "copy staged (row_no, name, email, company, amount) from stdin"
 _ACCEPT = text("""
     with accepted as (
-        insert into contacts (name, email, company, amount)
-        select name, email, company, amount from staged order by row_no
+        insert into contacts (id, name, email, company, amount)
+        select app.uuid_v7_nth((select app.uuid_v7()), row_number() over (order by row_no)),
+               name, email, company, amount
+        from staged
         on conflict (org_id, email) do nothing
         returning email
     )
