@@ -103,7 +103,7 @@ class BullMQ:
         closing = asyncio.create_task(worker.close())
         with suppress(TimeoutError):
             await asyncio.wait_for(idle.wait(), drain)
-        await asyncio.wait({closing}, timeout=CLOSING_SECONDS)
+            await asyncio.wait({closing}, timeout=CLOSING_SECONDS)
         while not closing.done():
             # A job that is cancelled keeps its lock until that runs out; then another worker goes
             # on. More than once, because a client that is trying to reconnect may miss it.
