@@ -34,8 +34,13 @@ def json_object(schema: type[BaseModel], source: FromClause) -> ColumnElement[An
     pairs: list[Any] = []
     for name in schema.model_fields:
         column = source.c[name]
-        pairs += [name, cast(column, Text) if isinstance(column.type, Numeric) else column]
+        pairs += [_key(name), cast(column, Text) if isinstance(column.type, Numeric) else column]
     return func.json_build_object(*pairs)
+
+
+def _key(name: str) -> ColumnElement[str]:
+    """A key as part of the statement: as a parameter it would be sent with every request."""
+    return literal_column(f"'{name}'")
 
 
 def json_text(value: ColumnElement[Any]) -> ColumnElement[str]:
@@ -60,9 +65,9 @@ def json_page(rows: Select[Any]) -> Select[str]:
     return select(
         json_text(
             func.json_build_object(
-                "items",
+                _key("items"),
                 func.coalesce(items, literal_column("'[]'::json")),
-                "next_cursor",
+                _key("next_cursor"),
                 case((func.count() > limit, last)),
             )
         )

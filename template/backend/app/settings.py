@@ -67,7 +67,7 @@ class Settings(provider.Settings, queue.Settings, BaseSettings):
     worker_drain_seconds: float = Field(
         default=25.0, ge=0, description="How long a running job may go on after SIGTERM."
     )
-    import_chunk_rows: int = Field(default=5000, gt=0)
+    import_chunk_rows: int = Field(default=2500, gt=0)
 
     @field_validator("allowed_hosts", "allowed_origins", mode="before")
     @classmethod

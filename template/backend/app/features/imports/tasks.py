@@ -112,6 +112,9 @@ async def run_import(job: jobs.Job, payload: RunImport) -> None:
         following = asyncio.create_task(asyncio.to_thread(_take, rows, settings.import_chunk_rows))
         try:
             async with job.transaction() as session:
+                # If the server crashes and forgets this commit, it forgets rows and progress
+                # together, and the job goes on from there. The last commit waits for the disk.
+                await session.exec_driver_sql("set local synchronous_commit = off")
                 await _import_chunk(session, payload, chunk, before=done)
                 await job.progressed(session)
                 progress = await session.scalar(_PROGRESS, target)
