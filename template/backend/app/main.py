@@ -14,6 +14,7 @@ from app.database import create_engine, refuse_unsafe_login
 from app.features.contacts import endpoints as contacts
 from app.features.imports import endpoints as imports
 from app.features.me import endpoints as me
+from app.jobs.intake import acceptor
 from app.jobs.readings import readings
 from app.migrations import require_current
 from app.realtime import endpoints as realtime
@@ -42,7 +43,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         await refuse_unsafe_login(engine)
-        async with hub:
+        async with hub, jobs.intake(acceptor(engine, verifier)):
             yield
         await verifier.aclose()
         await http.aclose()

@@ -24,6 +24,9 @@ Record = dict[str, Any]
 REFUSED = (errors.InsufficientPrivilege, errors.WrongObjectType)
 
 
+WORKER = uuid4()
+
+
 @dataclass(frozen=True)
 class Tenant:
     """An organization with one member, and a job of theirs that a worker may run."""
@@ -40,7 +43,7 @@ class Tenant:
 
     @property
     def job_claims(self) -> str:
-        return json.dumps({"job_id": str(self.job_id)})
+        return json.dumps({"job_id": str(self.job_id), "worker_id": str(WORKER)})
 
 
 @pytest.fixture(scope="module")
@@ -72,10 +75,11 @@ def tenant(admin: Connection) -> Tenant:
     )
     job = _scalar(
         admin,
-        "insert into app.outbox (org_id, user_id, task, payload) values (%s, %s, 'none', '{}')"
-        " returning id",
+        "insert into app.outbox (org_id, user_id, task, payload, worker_id, started_at)"
+        " values (%s, %s, 'none', '{}', %s, now()) returning id",
         org,
         user,
+        WORKER,
     )
     return Tenant(org, user, f"user_{name}", f"org_{name}", job)
 

@@ -139,7 +139,12 @@ class Tenant:
     organization: str
     former: str
     job_id: UUID
+    worker_id: UUID
     rows: dict[str, Row] = field(default_factory=dict)
+
+    def job(self) -> str:
+        """The claims of the worker that runs the tenant's job."""
+        return json.dumps({"job_id": str(self.job_id), "worker_id": str(self.worker_id)})
 
     def claims(self, subject: str | None = None) -> str:
         return json.dumps(
@@ -234,9 +239,14 @@ def _make_tenant(admin: Connection, tables: list[Table]) -> Tenant:
         " (%(org)s, %(former)s, 'owner', 'removed', now())",
         {"org": org, "user": user, "former": former},
     )
-    tenant = Tenant(org, user, f"user_{name}", f"org_{name}", f"user_former_{name}", uuid4())
+    former_subject = f"user_former_{name}"
+    tenant = Tenant(org, user, f"user_{name}", f"org_{name}", former_subject, uuid4(), uuid4())
     _seed(admin, tables, tenant)
     tenant.job_id = tenant.rows["app.outbox"]["id"]
+    admin.execute(
+        "update app.outbox set worker_id = %s, started_at = now() where id = %s",
+        (tenant.worker_id, tenant.job_id),
+    )
     return tenant
 
 
@@ -297,7 +307,7 @@ class Intruder:
     def _claims_of(self, tenant: Tenant) -> str:
         if self.login == "app_api":
             return tenant.claims()
-        return json.dumps({"job_id": str(tenant.job_id)})
+        return tenant.job()
 
     def _member_of_another_tenant(
         self, connection: Connection, _: Connection, attacker: Tenant, __: Tenant
@@ -346,18 +356,30 @@ class Intruder:
         self, connection: Connection, admin: Connection, _: Tenant, victim: Tenant
     ) -> None:
         admin.execute("delete from app.outbox where id = %s", [victim.job_id])
-        self._enter(connection, json.dumps({"job_id": str(victim.job_id)}))
+        self._enter(connection, victim.job())
 
     def _worker_of_a_dead_job(
         self, connection: Connection, admin: Connection, _: Tenant, victim: Tenant
     ) -> None:
-        admin.execute("update app.outbox set failed_at = now() where id = %s", [victim.job_id])
-        self._enter(connection, json.dumps({"job_id": str(victim.job_id)}))
+        admin.execute(
+            "update app.outbox set failed_at = now(), worker_id = null, started_at = null"
+            " where id = %s",
+            [victim.job_id],
+        )
+        self._enter(connection, victim.job())
+
+    def _worker_that_lost_its_job(
+        self, connection: Connection, admin: Connection, _: Tenant, victim: Tenant
+    ) -> None:
+        admin.execute(
+            "update app.outbox set worker_id = %s where id = %s", [uuid4(), victim.job_id]
+        )
+        self._enter(connection, victim.job())
 
     def _api_with_a_job(
         self, connection: Connection, _: Connection, __: Tenant, victim: Tenant
     ) -> None:
-        self._enter(connection, json.dumps({"job_id": str(victim.job_id)}))
+        self._enter(connection, victim.job())
 
 
 BOTH = (
@@ -374,6 +396,7 @@ INTRUDERS = (
     *(Intruder(name, login) for login in LOGINS for name in BOTH),
     Intruder("worker of a finished job", "app_worker"),
     Intruder("worker of a dead job", "app_worker"),
+    Intruder("worker that lost its job", "app_worker"),
     Intruder("api with a job", "app_api"),
 )
 

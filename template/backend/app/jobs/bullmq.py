@@ -3,20 +3,25 @@ clients work too.
 """  # noqa: D205
 
 import asyncio
-from contextlib import suppress
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager, suppress
+from datetime import timedelta
 from typing import Any, cast
 from uuid import UUID
 
 import redis.asyncio as redis
 import structlog
+from bullmq.custom_errors.unrecoverable_error import UnrecoverableError
 from bullmq.job import Job as BullJob
 from bullmq.queue import Queue as BullQueue
 from bullmq.worker import Worker as BullWorker
 from pydantic import BaseModel, Field
 from redis.asyncio.retry import Retry
 from redis.backoff import ExponentialBackoff
+from sqlalchemy.ext.asyncio import AsyncEngine
 
-from app.jobs.queue import Run
+from app.jobs.queue import Accept, Delivery, Refused, Run
+from app.jobs.relay import relay
 
 log = structlog.get_logger()
 
@@ -25,6 +30,13 @@ LOCK_DURATION = 3000
 
 CLOSING_SECONDS = 2.0
 """For the last word to the server, which may not be there any more."""
+
+OFFER_AGAIN_AFTER = timedelta(seconds=30)
+"""BullMQ ignores what it still knows, so this may be short."""
+
+INTAKE_CONCURRENCY = 10
+INTAKE_RETRY = 2.0
+"""Seconds."""
 
 STALLED_INTERVAL = 2000
 """Milliseconds between two looks for such jobs: a killed worker's job is back within seconds."""
@@ -53,18 +65,23 @@ class BullMQ:
         )
         self._queue: Any = BullQueue(self._name, {"connection": self._client})
 
-    async def offer(self, job_id: UUID, delivery: int) -> None:
-        """Put a job into the queue. The same pair a second time changes nothing."""
-        await self._queue.add(
-            "job",
-            {"id": str(job_id)},
-            {
-                "jobId": f"{job_id}.{delivery}",
-                "attempts": 1_000_000,
-                "backoff": {"type": "fixed", "delay": 2000},
-                "removeOnComplete": True,
-                "removeOnFail": {"count": 1000},
-            },
+    async def offer(self, deliveries: Sequence[Delivery]) -> None:
+        """Put deliveries into the queue. The same one a second time changes nothing."""
+        await self._queue.addBulk(
+            [
+                {
+                    "name": "job",
+                    "data": {"id": str(delivery.job_id)},
+                    "opts": {
+                        "jobId": str(delivery),
+                        "attempts": 1_000_000,
+                        "backoff": {"type": "fixed", "delay": 2000},
+                        "removeOnComplete": True,
+                        "removeOnFail": {"count": 1000},
+                    },
+                }
+                for delivery in deliveries
+            ]
         )
 
     async def work(self, run: Run, *, concurrency: int, stop: asyncio.Event, drain: float) -> None:
@@ -83,6 +100,21 @@ class BullMQ:
                 if not jobs:
                     idle.set()
 
+        worker = self._worker(self._name, process, concurrency)
+        running = asyncio.create_task(worker.run())
+        await stop.wait()
+        closing = asyncio.create_task(worker.close())
+        with suppress(TimeoutError):
+            await asyncio.wait_for(idle.wait(), drain)
+            await asyncio.wait({closing}, timeout=CLOSING_SECONDS)
+        while not closing.done():
+            # A job that is cancelled keeps its lock until that runs out; then another worker goes
+            # on. More than once, because a client that is trying to reconnect may miss it.
+            worker.cancelProcessing()
+            await asyncio.wait({closing}, timeout=0.5)
+        await running
+
+    def _worker(self, name: str, process: Any, concurrency: int) -> Any:
         options: Any = {
             "connection": self._url,
             "concurrency": concurrency,
@@ -96,20 +128,48 @@ class BullMQ:
             "drainDelay": 2,
             "autorun": False,
         }
-        worker: Any = BullWorker(self._name, cast("Any", process), options)
+        worker: Any = BullWorker(name, cast("Any", process), options)
         worker.on("error", lambda error, *_: log.warning("queue.error", error=str(error)))
+        return worker
+
+    async def tend(self, engine: AsyncEngine, stop: asyncio.Event) -> None:
+        """Relay the outbox to the queue."""
+        await relay(engine, self, stop, offer_again_after=OFFER_AGAIN_AFTER)
+
+    @asynccontextmanager
+    async def intake(self, accept: Accept) -> AsyncIterator[None]:
+        """Take in what other programs, in Node for example, add to the queue "<name>-intake".
+
+        The data of such a job is `{"task": …, "payload": {…}, "token": …}`; its result is the id of
+        the job that came of it.
+        """
+
+        async def take_in(job: Any, _: str) -> str:
+            data = job.data if isinstance(job.data, dict) else {}
+            named = str(data.get("token", "")), str(data.get("task", ""))
+            while True:
+                try:
+                    return str(await accept(*named, data.get("payload")))
+                except Refused as error:
+                    raise UnrecoverableError(str(error)) from error
+                except Exception:  # the database is away; the end of the token ends this
+                    log.warning("intake.waiting", exc_info=True)
+                    await asyncio.sleep(INTAKE_RETRY)
+                finally:
+                    # A token must not lie about for longer than it is needed.
+                    await job.updateData({name: data[name] for name in data if name != "token"})
+
+        worker = self._worker(f"{self._name}-intake", take_in, INTAKE_CONCURRENCY)
         running = asyncio.create_task(worker.run())
-        await stop.wait()
-        closing = asyncio.create_task(worker.close())
-        with suppress(TimeoutError):
-            await asyncio.wait_for(idle.wait(), drain)
+        try:
+            yield
+        finally:
+            closing = asyncio.create_task(worker.close())
             await asyncio.wait({closing}, timeout=CLOSING_SECONDS)
-        while not closing.done():
-            # A job that is cancelled keeps its lock until that runs out; then another worker goes
-            # on. More than once, because a client that is trying to reconnect may miss it.
             worker.cancelProcessing()
-            await asyncio.wait({closing}, timeout=0.5)
-        await running
+            for task in (closing, running):
+                task.cancel()
+            await asyncio.wait({closing, running}, timeout=CLOSING_SECONDS)
 
     async def check(self) -> None:
         """Raise if the server cannot be reached."""

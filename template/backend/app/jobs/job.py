@@ -12,21 +12,24 @@ from app.database import Session
 from app.realtime.events import Channel
 from app.tenancy.session import transaction
 
-_PROGRESSED = text("update app.outbox set attempts = 1 where id = :id and failed_at is null")
+_PROGRESSED = text("""
+    update app.outbox set attempts = 1 where id = :id and worker_id = :worker_id returning id
+""")
 
 
 class JobGone(Exception):  # noqa: N818  # an outcome, not a fault
-    """The job is finished or was discarded meanwhile: another worker was faster."""
+    """The job is finished, discarded, or in the hands of another worker."""
 
 
 class Job:
     """What a task gets to work with. Its sessions see the tenant that enqueued the job."""
 
     def __init__(
-        self, job_id: UUID, request_id: str, engine: AsyncEngine, channel: Channel
+        self, job_id: UUID, worker_id: UUID, request_id: str, engine: AsyncEngine, channel: Channel
     ) -> None:
         self.id = job_id
         self.request_id = request_id
+        self._worker_id = worker_id
         self._engine = engine
         self._channel = channel
         self._tenant: UUID | None = None
@@ -36,9 +39,9 @@ class Job:
         """A transaction in the name of the person and the tenant that enqueued the job.
 
         Raises:
-            JobGone: the job no longer exists, so nothing is left that proves the tenant.
+            JobGone: this worker does not hold the job any more, so nothing proves the tenant.
         """
-        claims = {"job_id": str(self.id)}
+        claims = {"job_id": str(self.id), "worker_id": str(self._worker_id)}
         async with transaction(self._engine, claims, self.request_id) as (session, standing):
             if standing.organization_id is None:
                 raise JobGone(str(self.id))
@@ -48,8 +51,13 @@ class Job:
     async def progressed(self, session: Session) -> None:
         """Say, with the commit of what was done, that the job came forward: earlier failures and
         crashes no longer count against it.
+
+        Raises:
+            JobGone: the job was given to another worker, who would do the same again.
         """  # noqa: D205
-        await session.execute(_PROGRESSED, {"id": self.id})
+        still_mine = {"id": self.id, "worker_id": self._worker_id}
+        if (await session.execute(_PROGRESSED, still_mine)).one_or_none() is None:
+            raise JobGone(str(self.id))
 
     async def publish(self, type_: str, data: dict[str, Any]) -> None:
         """Tell the tenant's browsers; call it after the commit that makes it true."""

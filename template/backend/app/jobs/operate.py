@@ -1,7 +1,9 @@
-"""What an operator can do about dead letters. Runs as the worker's login."""
+"""What an operator can do about jobs. Runs as the worker's login."""
 
+import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 from uuid import UUID
 
 import typer
@@ -12,41 +14,98 @@ from sqlalchemy import text
 from app.database import Session, create_engine
 from app.settings import get_settings
 
-_DEAD = text("""
-    select id, task, org_id, attempts, failed_at, error from app.outbox
-    where failed_at is not null order by failed_at
+MOST_LISTED = 200
+
+_JOBS = text("""
+    select app.job_state(j) as state, j.* from app.outbox j
+    where app.job_state(j) = any(:states)
+    order by j.failed_at nulls first, j.created_at
+    limit :limit
 """)
+_JOB = text("select app.job_state(j) as state, j.* from app.outbox j where id = :id")
 _RETRY = text("""
     update app.outbox
     set failed_at = null, attempts = 0, handed_at = null, run_after = now(), delivery = delivery + 1
     where failed_at is not null and (cast(:id as uuid) is null or id = :id)
+      and not exists (
+          select from app.outbox other
+          where other.org_id = outbox.org_id and other.task = outbox.task
+            and other.unique_key = outbox.unique_key and other.failed_at is null
+      )
     returning id
 """)
+_DISCARD = text("""
+    delete from app.outbox
+    where failed_at is not null and (cast(:id as uuid) is null or id = :id)
+    returning id
+""")
+_CANCEL = text("select app.cancel_job(:id)")
+
+STATES = ("waiting", "delayed", "parked", "running", "cancelling", "dead")
 
 
-async def list_dead() -> None:
-    """Print the dead letters as a table."""
+async def list_jobs(states: list[str]) -> None:
+    """Print the jobs in these states as a table, the oldest first."""
+    parameters = {"states": states, "limit": MOST_LISTED + 1}
     async with _session() as session:
-        dead = (await session.execute(_DEAD)).all()
-    if not dead:
-        typer.echo("No dead letters.")
+        found = (await session.execute(_JOBS, parameters)).all()
+    if not found:
+        typer.echo("No dead letters." if states == ["dead"] else "No such jobs.")
         return
-    table = Table("job", "task", "organization", "attempts", "failed at", "error")
-    for job in dead:
-        failed_at = f"{job.failed_at:%Y-%m-%d %H:%M:%S}"
+    table = Table("job", "state", "task", "organization", "attempts", "since", "error")
+    for job in found[:MOST_LISTED]:
+        since = job.failed_at or job.started_at or job.created_at
         table.add_row(
-            str(job.id), job.task, str(job.org_id), str(job.attempts), failed_at, job.error
+            *(str(job.id), job.state, job.task, str(job.org_id), str(job.attempts)),
+            *(f"{since:%Y-%m-%d %H:%M:%S}", job.error or ""),
         )
     Console().print(table)
+    if len(found) > MOST_LISTED:
+        typer.echo(f"There are more than these {MOST_LISTED}.")
+
+
+async def show(job_id: UUID) -> None:
+    """Print everything that is known about one job, as JSON."""
+    async with _session() as session:
+        job = (await session.execute(_JOB, {"id": job_id})).mappings().one_or_none()
+    if job is None:
+        raise SystemExit(f"There is no job {job_id}: it is done, discarded, or never was.")
+    typer.echo(json.dumps(dict(job), indent=2, default=str))
 
 
 async def retry(job_id: UUID | None) -> None:
     """Revive one dead letter, or all of them."""
-    async with _session() as session:
-        revived = (await session.execute(_RETRY, {"id": job_id})).all()
+    revived = await _change(_RETRY, job_id)
     if job_id is not None and not revived:
-        raise SystemExit(f"{job_id} is not a dead letter. `app jobs list` shows those there are.")
+        raise SystemExit(
+            f"{job_id} is not a dead letter, or a job with the same key waits already. "
+            "`app jobs list` shows the dead letters there are."
+        )
     typer.echo(f"{len(revived)} job(s) will run again.")
+
+
+async def discard(job_id: UUID | None) -> None:
+    """Forget one dead letter, or all of them."""
+    discarded = await _change(_DISCARD, job_id)
+    if job_id is not None and not discarded:
+        raise SystemExit(f"{job_id} is not a dead letter. `app jobs list` shows those there are.")
+    typer.echo(f"{len(discarded)} job(s) discarded.")
+
+
+async def cancel(job_id: UUID) -> None:
+    """Cancel a job that waits or runs."""
+    async with _session() as session:
+        is_cancelled = await session.scalar(_CANCEL, {"id": job_id})
+    if not is_cancelled:
+        raise SystemExit(
+            f"{job_id} neither waits nor runs. A dead letter is ended with `app jobs discard`."
+        )
+    typer.echo(f"{job_id} is being cancelled: a worker ends it within seconds.")
+
+
+async def _change(statement: Any, job_id: UUID | None) -> list[Any]:
+    async with _session() as session:
+        return list(await session.execute(statement, {"id": job_id}))
 
 
 @asynccontextmanager

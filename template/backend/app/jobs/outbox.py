@@ -1,78 +1,77 @@
-"""The outbox: jobs written in the transaction that needs them, handed to the queue afterwards.
+"""The outbox: jobs written in the transaction that needs them.
 
 The row stays until its job is done, so the queue may crash, or lose everything, and the work still
-happens: what the queue does not know any more is handed over again.
+happens.
 """
 
-import asyncio
-from datetime import timedelta
-from typing import Any, TypeVar
+from datetime import datetime, timedelta
+from typing import TypeVar
 from uuid import UUID
 
 import msgspec
-import structlog
 from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app.database import Session
-from app.jobs.queue import Queue
 from app.jobs.tasks import Task
 
-log = structlog.get_logger()
 PayloadT = TypeVar("PayloadT", bound=msgspec.Struct)
 
-POLL_INTERVAL = 0.2
-"""Seconds between two looks for new jobs. A look is one index probe."""
-
-OFFER_AGAIN_AFTER = timedelta(seconds=30)
-"""An unfinished job is offered again after this. The queue ignores what it still knows."""
-
-_ENQUEUE = text("insert into app.outbox (task, payload) values (:task, :payload) returning id")
-_DUE = text("""
-    select id, delivery from app.outbox
-    where failed_at is null and run_after <= now()
-      and (handed_at is null or handed_at < now() - :offer_again_after)
-    order by id limit 100
-    for update skip locked
+_ENQUEUE = text("""
+    insert into app.outbox (task, payload, unique_key, max_running, run_after)
+    values (:task, :payload, :key, :max_running,
+            coalesce(:at, now() + coalesce(cast(:delay as interval), interval '0')))
+    on conflict (org_id, task, unique_key) where unique_key is not null and failed_at is null
+    do nothing
+    returning id
 """)
-_HANDED = text("update app.outbox set handed_at = now() where id = any(:ids)")
+_SAME_KEY = text("""
+    select id from app.outbox
+    where task = :task and unique_key = :key and failed_at is null
+""")
+_CANCEL = text("select app.cancel_job(:id)")
 
 
-async def enqueue(session: Session, task: Task[PayloadT], payload: PayloadT) -> UUID:
-    """Write a job in the caller's transaction: it runs if, and only if, that commits."""
-    body = msgspec.json.encode(payload).decode()
-    job_id: UUID = await session.scalar(_ENQUEUE, {"task": task.name, "payload": body})
-    return job_id
+async def enqueue(
+    session: Session,
+    task: Task[PayloadT],
+    payload: PayloadT,
+    *,
+    delay: timedelta | None = None,
+    at: datetime | None = None,
+) -> UUID:
+    """Write a job in the caller's transaction: it runs if, and only if, that commits.
+
+    Args:
+        session: The caller's session. The job will see what its tenant sees.
+        task: What to run.
+        payload: What to tell it.
+        delay: How long the job waits first.
+        at: When it may begin; instead of a delay.
+
+    Returns:
+        The job's id. If an unfinished job has the same key (see `task`), that one's.
+    """
+    record = {
+        "task": task.name,
+        "payload": msgspec.json.encode(payload).decode(),
+        "key": task.key(payload) if task.key else None,
+        "max_running": task.per_organization,
+        "delay": delay,
+        "at": at,
+    }
+    while True:
+        job_id: UUID | None = await session.scalar(_ENQUEUE, record)
+        if job_id is None:
+            # It may end between the two statements; then the key is free again.
+            job_id = await session.scalar(_SAME_KEY, {"task": task.name, "key": record["key"]})
+        if job_id is not None:
+            return job_id
 
 
-async def relay(engine: AsyncEngine, queue: Queue, stop: asyncio.Event) -> None:
-    """Hand over what is due, oldest first, until told to stop. Any number of these may run."""
-    while not stop.is_set():
-        try:
-            handed = await hand_over(engine, queue)
-        except Exception:  # the relay outlives whatever is down, and says so
-            log.warning("relay.waiting", exc_info=True)
-            handed = 0
-            await _pause(stop, 1.0)
-        if not handed:
-            await _pause(stop, POLL_INTERVAL)
+async def cancel(session: Session, job_id: UUID) -> bool:
+    """Cancel a job of the session's tenant; False if it has ended already.
 
-
-async def hand_over(engine: AsyncEngine, queue: Queue) -> int:
-    """Give the queue what is due, and return how many jobs that were."""
-    async with engine.connect() as session:
-        await session.exec_driver_sql("BEGIN")
-        due: list[Any] = list(await session.execute(_DUE, {"offer_again_after": OFFER_AGAIN_AFTER}))
-        if due:
-            for record in due:
-                await queue.offer(record.id, record.delivery)
-            await session.execute(_HANDED, {"ids": [record.id for record in due]})
-        await session.exec_driver_sql("COMMIT")
-        return len(due)
-
-
-async def _pause(stop: asyncio.Event, seconds: float) -> None:
-    try:
-        await asyncio.wait_for(stop.wait(), seconds)
-    except TimeoutError:
-        return
+    It takes effect with the commit: a job that waits never runs, one that runs is interrupted
+    within seconds. Either way its task's `on_failure` hears "cancelled", in a worker.
+    """
+    return bool(await session.scalar(_CANCEL, {"id": job_id}))

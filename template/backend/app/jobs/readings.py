@@ -9,7 +9,7 @@ _COUNTS = text("select * from app.job_counts()")
 
 
 def readings(engine: AsyncEngine) -> dict[str, Reading]:
-    """Gauges by name: how many jobs wait, how long the oldest has, how many are dead letters."""
+    """Gauges by name: how many jobs there are in each state, and how long the oldest waits."""
 
     async def read(column: str) -> float:
         async with engine.connect() as session:
@@ -17,7 +17,9 @@ def readings(engine: AsyncEngine) -> dict[str, Reading]:
         return float(getattr(counts, column))
 
     return {
-        "jobs_unfinished": Reading("Jobs that wait or run.", lambda: read("unfinished")),
-        "jobs_oldest_seconds": Reading("Age of the oldest of them.", lambda: read("oldest")),
+        "jobs_waiting": Reading("Jobs that are due and wait.", lambda: read("waiting")),
+        "jobs_delayed": Reading("Jobs for later, retries among them.", lambda: read("delayed")),
+        "jobs_running": Reading("Jobs that a worker runs.", lambda: read("running")),
+        "jobs_oldest_seconds": Reading("How long the oldest waits.", lambda: read("oldest")),
         "jobs_dead": Reading("Dead letters: retries used up.", lambda: read("dead")),
     }

@@ -1,7 +1,7 @@
 """Runs one job: starts it, bounds it in time, and writes down how it ended."""
 
 import asyncio
-import random
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -9,39 +9,45 @@ from uuid import UUID
 
 import msgspec
 import structlog
-from prometheus_client import Histogram
+from prometheus_client import Counter, Histogram
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from app.database import is_connection_lost
+from app.database import Session, is_connection_lost
 from app.jobs.job import Job, JobGone
+from app.jobs.leases import Leases, Running
 from app.jobs.tasks import TASKS, Task, Unrecoverable
 from app.realtime.events import Channel
 
 log = structlog.get_logger()
+_SECONDS = (0.01, 0.1, 0.5, 1, 5, 10, 30, 60, 300, 1800, 3600)
 _DURATION = Histogram(
-    "job_duration_seconds",
-    "Time of one attempt, however it ended.",
-    ["task"],
-    buckets=(0.01, 0.1, 0.5, 1, 5, 10, 30, 60, 300, 1800, 3600),
+    "job_duration_seconds", "Time of one attempt, however it ended.", ["task"], buckets=_SECONDS
 )
+_WAIT = Histogram(
+    "job_wait_seconds", "From when a job was due until it began.", ["task"], buckets=_SECONDS
+)
+_FAILURES = Counter("job_failures_total", "Attempts that failed.", ["task"])
 
-FIRST_RETRY = 2.0
-LONGEST_RETRY = 600.0
-"""Seconds. The delay doubles between the two, with jitter so that jobs do not march in step."""
+HAND_BACK_SECONDS = 5.0
+"""Time to hand a job back when the worker ends; after that its lease runs out."""
 
-_START = text("""
-    update app.outbox set attempts = attempts + 1
-    where id = :id and failed_at is null
-    returning task, payload::text as payload, attempts, coalesce(request_id, id::text) as request_id
-""")
-_FINISH = text("delete from app.outbox where id = :id")
-_RETRY = text("""
-    update app.outbox
-    set run_after = now() + :delay, delivery = delivery + 1, handed_at = null, error = :error
-    where id = :id
-""")
-_DEAD = text("update app.outbox set failed_at = now(), error = :error where id = :id")
+_CLAIM = text("select * from app.claim_job(:id, :me)")
+_FINISH = text("select app.finish_job(:id, :me)")
+_RETRY = text("select app.retry_job(:id, :me, :delay, :reason)")
+_BURY = text("select app.bury_job(:id, :me, :reason)")
+
+
+@dataclass(frozen=True, slots=True)
+class _Claimed:
+    """A job that this worker holds, and what there is to know about it."""
+
+    job: Job
+    task: Task[Any] | None
+    name: str
+    payload: str
+    attempts: int
+    is_cancelled: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,76 +56,146 @@ class Runner:
 
     engine: AsyncEngine
     channel: Channel
+    leases: Leases
 
     async def __call__(self, job_id: UUID) -> None:
-        """Run a job to its end. A job that is already done is left alone."""
-        row = await self._one(_START, id=job_id)
-        if row is None:
+        """Run a job to its end. What is done, held by another or not due is left alone."""
+        if job_id in self.leases.running:
             return
-        structlog.contextvars.bind_contextvars(
-            request_id=row.request_id, job_id=str(job_id), task=row.task
-        )
-        job = Job(job_id, row.request_id, self.engine, self.channel)
-        task = TASKS.get(row.task)
+        # Known before it is claimed, so that no beat takes the claim for one that got lost.
+        running = self.leases.running[job_id] = Running()
         try:
-            with _DURATION.labels(task.name if task else "unknown").time():
-                await self._run(job, task, row)
+            claimed = await self._claim(job_id)
+            if claimed is not None:
+                await self._attempt(claimed, running)
         finally:
-            structlog.contextvars.clear_contextvars()
+            del self.leases.running[job_id]
 
-    async def _run(self, job: Job, task: Task[Any] | None, row: Any) -> None:
-        if task is None:
-            await self._bury(job, None, None, f"no task is named {row.task!r}")
+    async def _claim(self, job_id: UUID) -> _Claimed | None:
+        row = await self._step(_CLAIM, id=job_id)
+        if row.task is None:
+            return None
+        task = TASKS.get(row.task)
+        label = task.name if task else "unknown"
+        _WAIT.labels(label).observe(row.waited)
+        job = Job(job_id, self.leases.me, row.request_id, self.engine, self.channel)
+        return _Claimed(job, task, row.task, row.payload, row.attempts, row.is_cancelled)
+
+    async def _attempt(self, claimed: _Claimed, running: Running) -> None:
+        """One attempt, as a task of its own: it can be interrupted without ending the delivery."""
+        label = claimed.task.name if claimed.task else "unknown"
+        with (
+            structlog.contextvars.bound_contextvars(
+                request_id=claimed.job.request_id, job_id=str(claimed.job.id), task=claimed.name
+            ),
+            _DURATION.labels(label).time(),
+        ):
+            running.attempt = asyncio.create_task(self._run(claimed))
+            try:
+                await asyncio.wait({running.attempt})
+            except asyncio.CancelledError:
+                running.attempt.cancel()
+                await asyncio.wait({running.attempt})
+                await self._hand_back(claimed.job.id)
+                raise
+            if running.interruption == "cancelled":
+                await self._cancel(claimed)
+            elif running.interruption == "lost":
+                log.warning("job.lost")
+            else:
+                running.attempt.result()
+
+    async def _run(self, claimed: _Claimed) -> None:
+        if claimed.is_cancelled:
+            await self._cancel(claimed)
             return
         try:
-            payload = msgspec.json.decode(row.payload, type=task.payload)
-        except msgspec.ValidationError as error:
-            await self._bury(job, None, None, f"the payload does not fit the task: {error}")
+            task, payload = _understood(claimed)
+        except Unrecoverable as error:
+            await self._bury(claimed, str(error))
             return
-        if row.attempts > task.attempts:
-            await self._bury(job, task, payload, "the worker died in each of its attempts")
-            return
+        limit = asyncio.timeout(task.timeout)
         try:
-            async with asyncio.timeout(task.timeout):
-                await task.run(job, payload)
+            async with limit:
+                await task.run(claimed.job, payload)
         except JobGone:
             log.info("job.gone")
         except Unrecoverable as error:
-            await self._bury(job, task, payload, str(error))
+            _FAILURES.labels(task.name).inc()
+            await self._bury(claimed, str(error))
         except Exception as error:
             if is_connection_lost(error):
                 raise
-            log.exception("job.failed", attempt=row.attempts)
+            _FAILURES.labels(task.name).inc()
+            log.exception("job.failed", attempt=claimed.attempts)
             reason = str(error) or type(error).__name__
-            if row.attempts >= task.attempts:
-                await self._bury(job, task, payload, reason)
-            else:
-                delay = timedelta(seconds=backoff(row.attempts))
-                await self._one(_RETRY, id=job.id, delay=delay, error=reason)
+            if limit.expired():
+                reason = f"it took longer than {task.timeout:g} seconds"
+            await self._fail(claimed, task, reason)
         else:
-            await self._one(_FINISH, id=job.id)
-            log.info("job.done", attempt=row.attempts)
+            await self._step(_FINISH, id=claimed.job.id)
+            log.info("job.done", attempt=claimed.attempts)
 
-    async def _bury(
-        self, job: Job, task: Task[Any] | None, payload: Any | None, reason: str
-    ) -> None:
+    async def _fail(self, claimed: _Claimed, task: Task[Any], reason: str) -> None:
+        if claimed.attempts >= task.attempts:
+            await self._bury(claimed, reason)
+            return
+        delay = timedelta(seconds=task.backoff.after(claimed.attempts))
+        await self._step(_RETRY, id=claimed.job.id, delay=delay, reason=reason)
+
+    async def _bury(self, claimed: _Claimed, reason: str) -> None:
         log.error("job.dead", reason=reason)
-        async with job.transaction() as session:
-            if task is not None and task.on_failure is not None:
-                await task.on_failure(session, payload, reason)
-            await session.execute(_DEAD, {"id": job.id, "error": reason})
+        await self._end(claimed, reason, _BURY, {"reason": reason})
 
-    async def _one(self, statement: Any, **parameters: Any) -> Any:
-        """Run one statement on the outbox, which commits by itself."""
+    async def _cancel(self, claimed: _Claimed) -> None:
+        log.info("job.cancelled")
+        await self._end(claimed, "cancelled", _FINISH, {})
+
+    async def _end(
+        self, claimed: _Claimed, reason: str, step: Any, parameters: dict[str, Any]
+    ) -> None:
+        """End a job that did not succeed, together with what its task does about that."""
+        with suppress(JobGone):
+            async with claimed.job.transaction() as session:
+                await _tell_task(session, claimed, reason)
+                held = {"id": claimed.job.id, "me": self.leases.me}
+                await session.execute(step, held | parameters)
+
+    async def _hand_back(self, job_id: UUID) -> None:
+        with suppress(Exception):  # else the lease runs out, and the job comes back a little later
+            async with asyncio.timeout(HAND_BACK_SECONDS):
+                await self.leases.release(job_id)
+
+    async def _step(self, step: Any, **parameters: Any) -> Any:
+        """Take one step on the outbox, which commits by itself."""
         async with self.engine.connect() as session:
-            result = await session.execute(statement, parameters)
-            return result.one_or_none() if result.returns_rows else None
+            return (await session.execute(step, {"me": self.leases.me, **parameters})).one()
 
 
-def backoff(attempt: int) -> float:
-    """Seconds to wait after this many failed attempts: exponential, with full jitter above half.
+def _understood(claimed: _Claimed) -> tuple[Task[Any], msgspec.Struct]:
+    """The task and what it is told.
 
-    Source: https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/
+    Raises:
+        Unrecoverable: the job cannot be run, now or later.
     """
-    longest = min(LONGEST_RETRY, FIRST_RETRY * 2.0 ** (attempt - 1))
-    return longest / 2 + random.uniform(0, longest / 2)  # noqa: S311  # spreads load, hides nothing
+    task = claimed.task
+    if task is None:
+        raise Unrecoverable(f"no task is named {claimed.name!r}")
+    try:
+        payload: msgspec.Struct = msgspec.json.decode(claimed.payload, type=task.payload)
+    except msgspec.ValidationError as error:
+        raise Unrecoverable(f"the payload does not fit the task: {error}") from error
+    if claimed.attempts > task.attempts:
+        raise Unrecoverable("the worker died in each of its attempts")
+    return task, payload
+
+
+async def _tell_task(session: Session, claimed: _Claimed, reason: str) -> None:
+    task = claimed.task
+    if task is None or task.on_failure is None:
+        return
+    try:
+        payload = msgspec.json.decode(claimed.payload, type=task.payload)
+    except msgspec.ValidationError:
+        return
+    await task.on_failure(session, payload, reason)

@@ -6,11 +6,12 @@ Stream and channel of a tenant have the same name, so this also works on a clust
 import asyncio
 from collections.abc import AsyncIterator, Collection, Mapping
 from contextlib import asynccontextmanager
-from typing import Any, Protocol
+from typing import Any
 from uuid import UUID
 
 import msgspec
 import structlog
+from pydantic import BaseModel
 from redis.asyncio import BlockingConnectionPool, Redis
 from redis.asyncio.client import PubSub
 from redis.asyncio.retry import Retry
@@ -61,13 +62,13 @@ class _Body(msgspec.Struct):
 _decode_body = msgspec.json.Decoder(_Body).decode
 
 
-class HasRedisUrl(Protocol):
-    """The settings that this channel needs."""
+class Settings(BaseModel):
+    """Where the channel is."""
 
     redis_url: str
 
 
-def create_channel(settings: HasRedisUrl) -> Channel:
+def create_channel(settings: Settings) -> Channel:
     """The channel of this process."""
     return RedisChannel(settings.redis_url)
 

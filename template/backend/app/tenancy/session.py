@@ -39,7 +39,8 @@ async def transaction(
 
     Args:
         engine: The pool of this process.
-        claims: What a verified token says (`Identity.claims()`), or `{"job_id": …}` in a worker.
+        claims: What a verified token says (`Identity.claims()`), or, in a worker, which
+            job it runs: `{"job_id": …, "worker_id": …}`.
         request_id: Written on every audit record of this transaction.
 
     Raises:

@@ -4,6 +4,13 @@ grant execute on function
     app.claimed_organization(), app.default_org_id()
 to app_api, app_worker, app_definer, app_audit;
 grant execute on function app.enter(text, text) to app_api, app_worker;
+grant execute on function app.job_state(app.outbox) to app_api, app_worker;
+grant execute on function
+    app.claim_job(uuid, uuid), app.finish_job(uuid, uuid),
+    app.retry_job(uuid, uuid, interval, text), app.bury_job(uuid, uuid, text),
+    app.release_job(uuid, uuid)
+to app_worker;
+grant execute on function app.lock_turns(uuid, text) to app_worker, app_definer;
 
 do $$
 begin
@@ -12,8 +19,12 @@ begin
         app.current_access(), app.current_user_id(), app.current_org_id(), app.current_member_role()
     to app_api, app_worker, app_audit;
     grant execute on function app.sign_in(), app.redeem_ticket(bytea) to app_api;
-    grant execute on function app.schema_version(), app.job_counts() to app_api, app_worker;
-    grant execute on function app.purge_tickets() to app_worker;
+    grant execute on function app.schema_version(), app.job_counts(), app.cancel_job(uuid)
+    to app_api, app_worker;
+    grant execute on function
+        app.purge_tickets(), app.beat(uuid, interval),
+        app.enqueue_scheduled(text, timestamptz, text, smallint)
+    to app_worker;
     -- An operator's commands run as the role that migrates.
     execute format('grant execute on function app.current_user_id(), app.current_org_id(), '
                    'app.members_of(text), app.set_membership(text, text, boolean) to %I',

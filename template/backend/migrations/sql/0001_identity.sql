@@ -50,31 +50,6 @@ create trigger keep_tombstones before delete on public.memberships
     for each row execute function app.keep_tombstones();
 
 
--- A worker has no token. Its claim is the id of a job, and the proof is that the job exists and is
--- unfinished; it can reach the tenants that have work waiting, and no others.
-create table app.outbox (
-    id uuid primary key default app.uuid_v7(),
-    org_id uuid not null,
-    user_id uuid,
-    request_id text default app.request_id(),
-    task text not null check (length(task) between 1 and 200),
-    payload jsonb not null,
-    attempts integer not null default 0,
-    delivery integer not null default 0,
-    run_after timestamptz not null default now(),
-    handed_at timestamptz,
-    failed_at timestamptz,
-    error text,
-    created_at timestamptz not null default now()
-);
-comment on table app.outbox is
-    'Jobs, written in the transaction that needs them and kept until they are done. The queue '
-    'delivers them; this table is the truth about them, and outlives a queue that lost everything.';
-comment on column app.outbox.delivery is 'Counts the hand-overs; part of the id in the queue.';
-comment on column app.outbox.failed_at is 'Set when retries are used up: the job is a dead letter.';
-create index outbox_due on app.outbox (run_after) where failed_at is null;
-
-
 -- These functions look behind the policies that call them, so they belong to a role that owns no
 -- table and reads the identity tables through policies of its own.
 grant usage on schema app_migrations to app_definer;
@@ -82,7 +57,9 @@ grant select on app_migrations.alembic_version to app_definer;
 grant create on schema app to app_definer;
 set role app_definer;
 
--- Everything there is to know about who is asking, in one look. No row: nobody we know.
+-- Everything there is to know about who is asking, in one look. No row: nobody we know. A worker has
+-- no token: it claims a job, and the proof is that it runs that job now. A worker that was taken for
+-- dead, and whose job was given to another, sees nothing any more.
 create function app.current_access()
 returns table (user_id uuid, subject text, org_id uuid, role text, role_as_of timestamptz)
 language sql stable security definer set search_path = '' rows 1
@@ -98,12 +75,12 @@ as $$
     from app.outbox j
     left join public.users u on u.id = j.user_id
     where j.id = (app.claims() ->> 'job_id')::uuid
-      and j.failed_at is null
+      and j.worker_id = (app.claims() ->> 'worker_id')::uuid
       and pg_has_role(session_user, 'app_worker', 'member')
 $$;
 comment on function app.current_access() is
     'The claim chooses, the database proves: an organization comes back only where an active '
-    'membership (or, for a worker, an unfinished job) exists at this moment.';
+    'membership (or, for a worker, a job that it runs) exists at this moment.';
 
 create function app.current_user_id() returns uuid
 language sql stable security definer set search_path = ''
@@ -166,18 +143,6 @@ create function app.schema_version() returns text
 language sql stable security definer set search_path = ''
 as $$ select version_num::text from app_migrations.alembic_version $$;
 
--- What a process may know about the machinery as a whole: numbers, and nobody's data.
-create function app.job_counts(
-    out unfinished bigint, out oldest double precision, out dead bigint
-)
-language sql stable security definer set search_path = ''
-as $$
-    select count(*) filter (where failed_at is null),
-           coalesce(extract(epoch from now() - min(created_at) filter (where failed_at is null)), 0),
-           count(*) filter (where failed_at is not null)
-    from app.outbox
-$$;
-
 -- What an operator does by hand: `uv run app members`.
 create function app.members_of(organization text)
 returns table (org_slug text, subject text, user_id uuid, role text, status text, removed_at timestamptz)
@@ -224,9 +189,6 @@ create function app.default_org_id() returns uuid
 language sql stable
 return coalesce(nullif(current_setting('app.org_id', true), '')::uuid, app.current_org_id());
 
-alter table app.outbox alter column org_id set default app.default_org_id();
-alter table app.outbox alter column user_id set default app.current_user_id();
-
 -- The first statement of every transaction: sets the context and says what it amounts to.
 -- `known` is false when the token says something that the tables do not say yet.
 create function app.enter(
@@ -259,18 +221,10 @@ alter table public.organizations enable row level security;
 alter table public.organizations force row level security;
 alter table public.memberships enable row level security;
 alter table public.memberships force row level security;
-alter table app.outbox enable row level security;
-alter table app.outbox force row level security;
 
 grant select on public.users, public.organizations, public.memberships to app_api, app_worker;
-grant insert, select on app.outbox to app_api;
-grant select, insert, delete on app.outbox to app_worker;
--- How a job fares, never whose it is: the row is what proves the tenant to its worker.
-grant update (attempts, delivery, run_after, handed_at, failed_at, error)
-    on app.outbox to app_worker;
 grant select, insert, update on public.users, public.organizations, public.memberships
     to app_definer;
-grant select on app.outbox to app_definer;
 
 create policy own_organization on public.organizations for select to app_api, app_worker
     using (id = (select app.current_org_id()));
@@ -285,14 +239,6 @@ create policy self_and_colleagues on public.users for select to app_api, app_wor
         )
     );
 
-create policy tenant_insert on app.outbox for insert to app_api, app_worker
-    with check (org_id = (select app.current_org_id()));
-create policy tenant_select on app.outbox for select to app_api
-    using (org_id = (select app.current_org_id()));
-create policy relay_select on app.outbox for select to app_worker using (true);
-create policy relay_update on app.outbox for update to app_worker using (true) with check (true);
-create policy relay_delete on app.outbox for delete to app_worker using (true);
-
 create policy definer_select on public.users for select to app_definer using (true);
 create policy definer_insert on public.users for insert to app_definer with check (true);
 create policy definer_update on public.users for update to app_definer using (true) with check (true);
@@ -304,4 +250,3 @@ create policy definer_select on public.memberships for select to app_definer usi
 create policy definer_insert on public.memberships for insert to app_definer with check (true);
 create policy definer_update on public.memberships for update to app_definer
     using (true) with check (true);
-create policy definer_select on app.outbox for select to app_definer using (true);

@@ -85,7 +85,14 @@ async def _fail(session: Session, payload: RunImport, reason: str) -> None:
     await session.execute(_FAIL, {"import_id": payload.import_id, "reason": reason})
 
 
-@jobs.task("imports.run", RunImport, on_failure=_fail)
+@jobs.task(
+    "imports.run",
+    RunImport,
+    per_organization=2,
+    key=lambda payload: str(payload.import_id),
+    permission="imports:write",
+    on_failure=_fail,
+)
 async def run_import(job: jobs.Job, payload: RunImport) -> None:
     """Import the rows of a file, chunk by chunk, from wherever an earlier run stopped."""
     settings = get_settings()

@@ -1,0 +1,22 @@
+"""What the database needs done from time to time."""
+
+import msgspec
+from sqlalchemy import text
+
+from app import jobs
+
+_ROUND = text("select audit.ensure_partitions(), app.purge_tickets()")
+
+
+class KeepHouse(msgspec.Struct):
+    """There is nothing to say."""
+
+
+@jobs.task("housekeeping", KeepHouse, attempts=3, timeout=300.0)
+async def keep_house(job: jobs.Job, _: KeepHouse) -> None:
+    """Make the audit trail's coming partitions, and forget tickets that were never used."""
+    async with job.transaction() as session:
+        await session.execute(_ROUND)
+
+
+jobs.every("17 * * * *", keep_house, KeepHouse())

@@ -1,0 +1,87 @@
+"""Which jobs this worker runs: the database's word for it, asked again every two seconds.
+
+A worker that is killed is silent, so its jobs come free for others; one that was silent too long
+hears that its jobs are not its own any more, and stops.
+"""
+
+import asyncio
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Literal
+from uuid import UUID, uuid4
+
+import structlog
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from app.jobs.waiting import pause
+
+log = structlog.get_logger()
+
+BEAT = 2.0
+"""Seconds between two signs of life."""
+
+LEASE = timedelta(seconds=8)
+"""How long a worker may be silent before its jobs are given to others."""
+
+Interruption = Literal["cancelled", "lost"]
+
+_BEAT = text("select job_id, is_cancelled from app.beat(:me, :lease)")
+_RELEASE = text("select app.release_job(:id, :me)")
+
+
+@dataclass(slots=True)
+class Running:
+    """A job in this process.
+
+    Attributes:
+        attempt: The task at work; None until the job is claimed.
+        interruption: Why the attempt was cancelled from here, if it was.
+    """
+
+    attempt: asyncio.Task[None] | None = None
+    interruption: Interruption | None = None
+
+
+@dataclass
+class Leases:
+    """This worker's jobs. `me` is its name in the database, for the life of the process."""
+
+    engine: AsyncEngine
+    me: UUID = field(default_factory=uuid4)
+    running: dict[UUID, Running] = field(default_factory=dict)
+
+    async def keep(self, stop: asyncio.Event) -> None:
+        """Say that this worker lives, until told to stop and for as long as a job runs."""
+        while not stop.is_set() or self.running:
+            try:
+                await self.beat()
+            except Exception:  # the database may be away: the next beat says what became of it
+                log.warning("beat.failed", exc_info=True)
+            await pause(stop, BEAT) if not stop.is_set() else await asyncio.sleep(BEAT / 10)
+
+    async def beat(self) -> None:
+        """One sign of life; interrupts jobs that were cancelled or given to another worker."""
+        before = dict(self.running)
+        async with self.engine.connect() as session:
+            answer = await session.execute(_BEAT, {"me": self.me, "lease": LEASE})
+            held: dict[UUID, bool] = {job.job_id: job.is_cancelled for job in answer}
+        for job_id, running in before.items():
+            if job_id not in held:
+                _interrupt(running, "lost")
+            elif held[job_id]:
+                _interrupt(running, "cancelled")
+        for job_id in held.keys() - self.running.keys() - before.keys():
+            # Claimed on a connection that broke before it could tell us.
+            await self.release(job_id)
+
+    async def release(self, job_id: UUID) -> None:
+        """Hand a job back unfinished: another worker goes on with it at once."""
+        async with self.engine.connect() as session:
+            await session.execute(_RELEASE, {"id": job_id, "me": self.me})
+
+
+def _interrupt(running: Running, why: Interruption) -> None:
+    if running.attempt is not None and running.interruption is None:
+        running.interruption = why
+        running.attempt.cancel()
