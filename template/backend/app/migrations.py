@@ -1,6 +1,7 @@
 """Bring a database to the current version: roles, tables, policies, the passwords of the logins."""
 
 from functools import cache
+from hashlib import sha256
 from pathlib import Path
 
 import psycopg
@@ -82,6 +83,7 @@ def migrate(settings: Settings) -> str:
         _borrow_owner_roles(owner)
         try:
             revision = _upgrade(url)
+            _install_answers(owner)
         finally:
             _return_owner_roles(owner)
         owner.execute("select audit.ensure_partitions()")
@@ -103,6 +105,33 @@ def _upgrade(url: str) -> str:
             return context.get_current_revision() or ""
     finally:
         engine.dispose()
+
+
+def _install_answers(owner: psycopg.Connection) -> None:
+    """Bring in what only this repository's answers need: `migrations/sql/answers`.
+
+    An answer can change, so these files are no part of the chain of migrations. The name of a file
+    begins with the question that it answers; it runs when it is not what answered that question
+    last, and must bear to run again.
+    """
+    owner.execute(
+        f"create table if not exists {VERSION_SCHEMA}.answers"
+        " (question text primary key, sha256 bytea not null)"
+    )
+    for file in sorted((SQL / "answers").glob("*.sql")):
+        question = file.stem.partition("_")[0]
+        with owner.transaction():
+            news = owner.execute(
+                f"""
+                insert into {VERSION_SCHEMA}.answers as a values (%s, %s)
+                on conflict (question) do update set sha256 = excluded.sha256
+                where a.sha256 <> excluded.sha256
+                returning 1
+                """,  # noqa: S608
+                (question, sha256(file.read_bytes()).digest()),
+            )
+            if news.fetchone() is not None:
+                owner.execute(file.read_bytes())
 
 
 def _config(connection: Connection | None = None) -> Config:

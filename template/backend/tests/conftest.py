@@ -26,7 +26,7 @@ class MintToken(Protocol):
 
 @pytest.fixture(scope="session")
 def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
-    """Postgres, Valkey and the token issuer, with a migrated database."""
+    """Postgres, the queue's server and the token issuer, with a migrated database."""
     with ExitStack() as stack:
         yield Platform(tmp_path_factory.mktemp("platform"), stack)
 

@@ -13,10 +13,11 @@ import psycopg
 from psycopg import sql
 
 from app.dev import processes
+from app.dev.choices import queue
 from app.dev.postgres import OWNER, Postgres
 from app.dev.processes import LOOPBACK, free_port, last_lines
+from app.dev.queues import Place
 from app.dev.servers import BACKEND, Connections, answers, login_url, process_environment
-from app.dev.valkey import Valkey
 
 PARTY = "http://localhost:3000"
 
@@ -93,17 +94,16 @@ class Platform:
             log=folder / "postgres.log",
             durable=False,
         )
-        self.valkey = Valkey(
-            folder / "valkey",
-            password=secrets.token_urlsafe(),
-            log=folder / "valkey.log",
-            durable=False,
-        )
+        place = Place(folder, folder, secrets.token_urlsafe())
+        chosen = queue.server(place)
+        self.queue_server = None if chosen is None else chosen.server
         stack.callback(self.postgres.destroy)
-        stack.callback(self.valkey.stop)
-        self.valkey.launch()
+        if self.queue_server is not None:
+            stack.callback(self.queue_server.stop)
+            self.queue_server.launch()
         self.postgres.start()
-        self.valkey.wait_ready()
+        if self.queue_server is not None:
+            self.queue_server.wait_ready()
         self.connections = self._connections(self.postgres.name, self._start_issuer())
         self.migrate(self.connections)
 
@@ -189,9 +189,9 @@ class Platform:
             migrator=owner,
             app_api=login_url(owner, "app_api", self._passwords["app_api"]),
             app_worker=login_url(owner, "app_worker", self._passwords["app_worker"]),
-            redis=self.valkey.url,
             storage=storage.as_uri(),
             issuer=issuer,
+            queue=None if self.queue_server is None else self.queue_server.url,
             admin=admin,
         )
 

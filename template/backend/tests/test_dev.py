@@ -17,14 +17,14 @@ from typing import Any
 
 import psycopg
 import pytest
-import redis
 
 from app.dev import processes, servers
+from app.dev.choices import queue
 from app.dev.placement import delete_moved_data
 from app.dev.postgres import Postgres
 from app.dev.processes import LOOPBACK, DevelopmentError, ProcessIdentity, free_port
+from app.dev.queues import Place
 from app.dev.servers import BACKEND, dev_environment
-from app.dev.valkey import Valkey
 from app.settings import Settings
 
 SECONDS = 90.0
@@ -35,16 +35,20 @@ DEV = {
     "APP_API_PASSWORD": "api-secret",
     "APP_WORKER_PASSWORD": "worker-secret",
     "DEV_DATABASE_PASSWORD": "database-secret",
-    "DEV_VALKEY_PASSWORD": "valkey-secret",
+    "DEV_QUEUE_PASSWORD": "queue-secret",
     # Empty means unset, whatever this machine's .env says: the tests use no server of yours.
     "DATABASE_URL": "",
     "MIGRATION_DATABASE_URL": "",
     "REDIS_URL": "",
+    "BROKER_URL": "",
     "STORAGE_URL": "",
     "AUTH_ISSUER": "",
     "API_PORT": "",
     "APP_DEV_ENVIRONMENT": "",
 }
+
+
+QUEUE = [part.name for part in [queue.server(Place(Path(), Path(), "secret"))] if part]
 
 
 # .env
@@ -70,14 +74,14 @@ def test_the_settings_file_is_private_and_its_values_are_kept(tmp_path: Path) ->
     assert min(map(len, secrets)) >= 32
 
     file.write_text(
-        first.replace(secrets[0], "mine").replace("DEV_VALKEY_PASSWORD=", "#DEV_VALKEY_PASSWORD=")
+        first.replace(secrets[0], "mine").replace("DEV_QUEUE_PASSWORD=", "#DEV_QUEUE_PASSWORD=")
         + "export EXTRA='kept as it is'"
     )
-    assert "DEV_VALKEY_PASSWORD" in complete(tmp_path)
+    assert "DEV_QUEUE_PASSWORD" in complete(tmp_path)
     second = file.read_text()
     assert "=mine\n" in second
     assert "export EXTRA='kept as it is'\n" in second
-    assert re.search(r"^DEV_VALKEY_PASSWORD=\S{32,}$", second, re.MULTILINE)
+    assert re.search(r"^DEV_QUEUE_PASSWORD=\S{32,}$", second, re.MULTILINE)
 
     file.chmod(0o644)
     complete(tmp_path)
@@ -284,60 +288,6 @@ def test_a_removed_folder_means_an_empty_database(tmp_path: Path, postgres: Post
     assert query(postgres.url(), "select to_regclass('things')::text") is None
 
 
-# Valkey
-
-
-@pytest.fixture
-def valkey(tmp_path: Path) -> Iterator[Valkey]:
-    server = new_valkey(tmp_path)
-    yield server
-    server.stop()
-
-
-def new_valkey(folder: Path, **options: Any) -> Valkey:
-    return Valkey(
-        folder / "with space" / "valkey",
-        **{"password": "s3cret", "log": folder / "valkey.log", **options},
-    )
-
-
-def test_valkey_keeps_what_it_has_over_kill_9(valkey: Valkey) -> None:
-    valkey.start()
-    with redis.Redis.from_url(valkey.url) as client:
-        client.set("key", "value")
-        client.execute_command("WAITAOF", 1, 0, 10000)
-    os.kill(valkey.pid, signal.SIGKILL)
-    assert valkey.process is not None
-    valkey.process.wait()
-    valkey.start()
-    with redis.Redis.from_url(valkey.url) as client:
-        assert client.get("key") == b"value"
-        assert client.config_get("maxmemory-policy") == {"maxmemory-policy": "noeviction"}
-
-
-def test_valkey_needs_its_password_and_does_not_show_it(valkey: Valkey) -> None:
-    valkey.start()
-    with (
-        redis.Redis(host=LOOPBACK, port=valkey.port) as stranger,
-        pytest.raises(redis.AuthenticationError),
-    ):
-        stranger.ping()
-    assert "s3cret" not in processes.command_line(valkey.pid)
-
-
-def test_another_valkey_on_the_port_is_not_taken_for_ours(tmp_path: Path, valkey: Valkey) -> None:
-    valkey.start()
-    second = new_valkey(tmp_path / "second", port=valkey.port)
-    (tmp_path / "second").mkdir()
-    second.start()
-    try:
-        assert second.port != valkey.port
-        with redis.Redis.from_url(second.url) as client:
-            assert client.info("server")["process_id"] == second.pid
-    finally:
-        second.stop()
-
-
 @pytest.fixture
 def dev_dir(tmp_path: Path) -> Iterator[Path]:
     folder = tmp_path / "dev"
@@ -357,8 +307,8 @@ def test_a_command_has_servers_only_as_long_as_it_runs(
     with dev_environment(dev_dir):
         url = os.environ["MIGRATION_DATABASE_URL"]
         assert query(url, "select current_user::text") == "migrator"
-        with redis.Redis.from_url(os.environ["REDIS_URL"]) as client:
-            assert client.ping()
+        if queue.SETTING is not None:
+            assert os.environ[queue.SETTING]
         assert servers.answers(f"{os.environ['AUTH_ISSUER']}/.well-known/jwks.json")
     assert dict(os.environ) == before
     with pytest.raises(psycopg.OperationalError):
@@ -436,7 +386,7 @@ class MakeDev:
     def parts(self) -> dict[str, ProcessIdentity]:
         found = {name: ProcessIdentity.of(pid) for name, pid in self.runtime()["pids"].items()}
         running = {name: identity for name, identity in found.items() if identity is not None}
-        assert running.keys() == found.keys() == {"postgres", "valkey", "issuer", "api", "worker"}
+        assert running.keys() == found.keys() == {"postgres", "issuer", "api", "worker", *QUEUE}
         return running
 
 

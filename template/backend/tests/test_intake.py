@@ -21,7 +21,7 @@ SECONDS = 60.0
 
 pytestmark = pytest.mark.skipif(
     not (NODE / "node_modules" / "bullmq").is_dir(),
-    reason="BullMQ for Node is not installed: `make setup` does it where Node 20 or newer is",
+    reason="BullMQ for Node is not installed: `make dashboard` does it where Node 20 or newer is",
 )
 
 

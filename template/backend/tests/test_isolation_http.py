@@ -18,14 +18,13 @@ import pytest
 from fastapi import FastAPI
 from fastapi.routing import iter_route_contexts
 from psycopg.types.json import Jsonb
-from pydantic import SecretStr
 from starlette.routing import WebSocketRoute
 
 from app.dev.servers import Connections
 from app.main import create_app
 from app.settings import Settings
 from tests.conftest import MintToken
-from tests.running import PARTY
+from tests.running import Platform
 
 Connection = psycopg.Connection[Any]
 
@@ -230,17 +229,12 @@ def admin(database: Connections) -> Iterator[Connection]:
 
 
 @pytest.fixture(scope="module")
-async def world(admin: Connection, database: Connections, token: MintToken) -> AsyncIterator[World]:
-    settings = Settings(
-        environment="test",
-        allowed_hosts=["localhost"],
-        database_url=SecretStr(database.app_api),
-        redis_url=database.redis,
-        storage_url=database.storage,
-        auth_issuer=database.issuer,
-        auth_authorized_parties=[PARTY],
-        log_level="error",
-    )
+async def world(
+    admin: Connection, platform: Platform, database: Connections, token: MintToken
+) -> AsyncIterator[World]:
+    values = platform.environment(database.for_api()) | {"LOG_LEVEL": "error"}
+    fields = {name.lower(): value for name, value in values.items()}
+    settings = Settings(_env_file=None, **fields)  # type: ignore[arg-type]
     app = create_app(settings)
     transport = httpx.ASGITransport(app, raise_app_exceptions=False)
     async with (

@@ -18,8 +18,10 @@ from websockets.asyncio.client import connect as open_websocket
 from websockets.exceptions import ConnectionClosed
 from websockets.typing import Subprotocol
 
+from app.choices import channel
 from app.dev.processes import wait_until
-from app.realtime.redis import RedisChannel
+from app.realtime.events import Channel
+from app.settings import Settings
 from tests.conftest import MintToken
 from tests.running import AppProcess, Platform
 
@@ -64,10 +66,14 @@ def person(api: httpx.AsyncClient, token: MintToken) -> Person:
 
 
 @pytest.fixture
-async def publisher(platform: Platform) -> AsyncIterator[RedisChannel]:
-    channel = RedisChannel(platform.connections.redis)
-    yield channel
-    await channel.close()
+async def publisher(platform: Platform, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Channel]:
+    """The way by which a worker tells browsers."""
+    environment = platform.environment(platform.connections.for_worker())
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    opened = channel.create_channel(Settings())
+    yield opened
+    await opened.close()
 
 
 def connect(api: httpx.AsyncClient | str, ticket: str, query: str = "") -> open_websocket:
@@ -128,7 +134,7 @@ async def test_no_ticket_without_a_token_or_without_an_organization(
 
 
 async def test_a_viewer_hears_the_own_organization_and_no_other(
-    person: Person, api: httpx.AsyncClient, token: MintToken, publisher: RedisChannel
+    person: Person, api: httpx.AsyncClient, token: MintToken, publisher: Channel
 ) -> None:
     viewer = Person(api, token, uuid.uuid4().hex, person.org, role="viewer")
     stranger = Person(api, token, uuid.uuid4().hex, uuid.uuid4().hex)
@@ -240,7 +246,7 @@ async def test_no_ticket_reaches_the_log(
 
 
 async def test_a_client_resumes_at_another_process_when_its_own_was_killed(
-    platform: Platform, person: Person, publisher: RedisChannel
+    platform: Platform, person: Person, publisher: Channel
 ) -> None:
     organization = await person.organization_id()
     process, address = platform.api()

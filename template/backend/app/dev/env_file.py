@@ -27,7 +27,7 @@ SETTINGS = (
     ("APP_API_PASSWORD", None, "of the API's database login, set by `make migrate`"),
     ("APP_WORKER_PASSWORD", None, "of the worker's database login, set by `make migrate`"),
     ("DEV_DATABASE_PASSWORD", None, "of the embedded Postgres' postgres and migrator logins"),
-    ("DEV_VALKEY_PASSWORD", None, "of the embedded Valkey"),
+    ("DEV_QUEUE_PASSWORD", None, "of the queue's embedded server, where it has one"),
 )
 
 

@@ -16,18 +16,25 @@ from urllib.parse import quote, urlsplit, urlunsplit
 from dotenv import dotenv_values
 
 from app.dev import processes
+from app.dev.choices import queue
 from app.dev.environment import DEV_DIR, REPOSITORY, require_development
 from app.dev.postgres import Postgres
 from app.dev.processes import LOOPBACK, DevelopmentError, free_port, last_lines, port_is_free
+from app.dev.queues import Place, QueueServer
 from app.dev.state import AlreadyRunning, Ports, Processes, Runtime, exclusive
-from app.dev.valkey import Valkey
 
 BACKEND = REPOSITORY / "backend"
 
 # What the composed settings replace: a process gets its own login's URL and no other.
-_COMPOSED = frozenset({"DATABASE_URL", "MIGRATION_DATABASE_URL", "REDIS_URL", "STORAGE_URL"})
+_COMPOSED = frozenset(
+    {
+        *("DATABASE_URL", "LISTEN_DATABASE_URL", "MIGRATION_DATABASE_URL", "STORAGE_URL"),
+        queue.SETTING,
+    }
+)
 _IS_COMPOSED = "APP_DEV_ENVIRONMENT"
 _EMBEDDED = "embedded"
+_QUEUE_PASSWORD = "DEV_QUEUE_PASSWORD"  # noqa: S105  # a name
 _EXTERNAL = "external"
 _ISSUER_SECONDS = 30.0
 _WAIT_FOR_OTHERS = 60.0
@@ -54,19 +61,21 @@ def login_url(url: str, login: str, password: str) -> str:
 
 @dataclass(frozen=True)
 class Connections:
-    """Where everything is. `admin` is the superuser, and only of the embedded Postgres."""
+    """Where everything is. `admin` is the superuser, and only of the embedded Postgres; `queue` is
+    the address of the queue's server, if it has one.
+    """  # noqa: D205
 
     migrator: str
     app_api: str
     app_worker: str
-    redis: str
     storage: str
     issuer: str
+    queue: str | None = None
     admin: str | None = None
 
     def urls(self) -> dict[str, str]:
         """Return every URL by name."""
-        names = ("admin", "migrator", "app_api", "app_worker", "redis", "storage", "issuer")
+        names = ("admin", "migrator", "app_api", "app_worker", "queue", "storage", "issuer")
         return {name: url for name in names if (url := getattr(self, name)) is not None}
 
     def for_api(self) -> dict[str, str]:
@@ -83,7 +92,7 @@ class Connections:
 
     def _common(self, **database: str) -> dict[str, str]:
         return {
-            "REDIS_URL": self.redis,
+            **({queue.SETTING: self.queue} if queue.SETTING and self.queue else {}),
             "STORAGE_URL": self.storage,
             "AUTH_ISSUER": self.issuer,
             _IS_COMPOSED: _EMBEDDED if self.admin else _EXTERNAL,
@@ -108,7 +117,7 @@ class Servers:
     settings: Mapping[str, str]
     started: Processes
     postgres: Postgres | None = None
-    valkey: Valkey | None = None
+    queue: QueueServer | None = None
     issuer: subprocess.Popen[bytes] | None = None
     notes: list[str] = field(default_factory=list)
     _issuer_url: str = ""
@@ -118,15 +127,8 @@ class Servers:
         ports = Ports(self.dev_dir)
         logs = self.dev_dir / "logs"
         logs.mkdir(parents=True, exist_ok=True)
-        if "REDIS_URL" not in self.settings:
-            self.valkey = Valkey(
-                self.dev_dir / "valkey",
-                password=self._secret("DEV_VALKEY_PASSWORD"),
-                log=logs / "valkey.log",
-                port=ports.last("valkey"),
-            )
-            self.valkey.launch()
-            self.started.add(self.valkey.pid)
+        if queue.SETTING not in self.settings:
+            self._launch_queue(Place(self.dev_dir, logs, self._secret(_QUEUE_PASSWORD), ports.last))
         if "DATABASE_URL" not in self.settings:
             self.postgres = Postgres(
                 self.dev_dir / "postgres",
@@ -144,10 +146,10 @@ class Servers:
         if self.postgres is not None:
             self.postgres.wait_ready()
             ports.remember(postgres=self.postgres.port)
-        if self.valkey is not None:
-            self.valkey.wait_ready()
-            self.started.add(self.valkey.pid)
-            ports.remember(valkey=self.valkey.port)
+        if self.queue is not None:
+            self.queue.server.wait_ready()
+            self.started.add(self.queue.server.pid)
+            ports.remember(**{self.queue.name: self.queue.server.port})
         self._wait_for_issuer()
         owner = self.postgres.url() if self.postgres else self.settings["DATABASE_URL"]
         if self.postgres is None:
@@ -162,17 +164,17 @@ class Servers:
             else owner,
             app_api=login_url(owner, "app_api", self._secret("APP_API_PASSWORD")),
             app_worker=login_url(owner, "app_worker", self._secret("APP_WORKER_PASSWORD")),
-            redis=self.valkey.url if self.valkey else self.settings["REDIS_URL"],
             storage=self.settings.get("STORAGE_URL") or self._own_storage(),
             issuer=self._issuer_url,
+            queue=self.queue.server.url if self.queue else self.settings.get(str(queue.SETTING)),
         )
 
     def stop(self) -> None:
         """Stop what was started, the database last."""
         if self.issuer is not None:
             processes.stop(self.issuer, (signal.SIGTERM, 5.0))
-        if self.valkey is not None:
-            self.valkey.stop()
+        if self.queue is not None:
+            self.queue.server.stop()
         if self.postgres is not None:
             self.postgres.stop()
 
@@ -180,10 +182,20 @@ class Servers:
         """Return the processes of the servers that were started, by name."""
         found = {
             "postgres": self.postgres.process if self.postgres else None,
-            "valkey": self.valkey.process if self.valkey else None,
             "issuer": self.issuer,
         }
+        if self.queue is not None:
+            found[self.queue.name] = self.queue.server.process
         return {name: process for name, process in found.items() if process is not None}
+
+    def _launch_queue(self, place: Place) -> None:
+        self.queue = queue.server(place)
+        if self.queue is None:
+            return
+        self.queue.server.launch()
+        self.started.add(self.queue.server.pid)
+        if self.queue.note is not None:
+            self.notes.append(self.queue.note)
 
     def _secret(self, name: str) -> str:
         if name not in self.settings:

@@ -16,9 +16,11 @@ from pathlib import Path
 from types import FrameType
 
 from app.dev import processes
+from app.dev.choices import queue as job_queue
 from app.dev.console import Console
 from app.dev.environment import DEV_DIR, require_development
 from app.dev.processes import LOOPBACK, DevelopmentError, ProcessIdentity, last_lines
+from app.dev.queues import NoDashboard
 from app.dev.servers import (
     BACKEND,
     Connections,
@@ -27,7 +29,7 @@ from app.dev.servers import (
     configured,
     process_environment,
 )
-from app.dev.state import AlreadyRunning, Processes, Runtime, exclusive
+from app.dev.state import AlreadyRunning, Ports, Processes, Runtime, exclusive
 
 DEFAULT_PORT = 8000
 
@@ -161,7 +163,8 @@ class _Supervisor:
         if seed:
             self._seed(servers)
         self._publish(servers, connections, ready=True)
-        self._invite()
+        dashboard = self._start_dashboard(connections, stack)
+        self._invite(dashboard)
         self._fail(self._ended.get())
 
     def _forget_old_logs(self) -> None:
@@ -236,6 +239,32 @@ class _Supervisor:
         except SeedError as error:
             self._console.step(f"no demo data: {error}")
 
+    def _start_dashboard(self, connections: Connections, stack: ExitStack) -> str | None:
+        """Start what shows the queue in a browser, and return where; None without it.
+
+        Nothing depends on it: it may end without ending anything else.
+        """
+        dashboard = job_queue.dashboard(connections.queue or "")
+        if isinstance(dashboard, NoDashboard):
+            if dashboard.reason is not None:
+                self._console.step(dashboard.reason)
+            return None
+        ports = Ports(self._dev_dir)
+        port = ports.last("dashboard")
+        if port is None or not processes.port_is_free(port):
+            port = processes.free_port()
+        with self._log("dashboard").open("wb") as output:
+            process = processes.start(
+                dashboard.command,
+                env={**process_environment(dashboard.environment), "PORT": str(port)},
+                output=output,
+                cwd=dashboard.cwd,
+            )
+        stack.callback(processes.stop, process, (signal.SIGTERM, 5.0))
+        self._started.add(process.pid)
+        ports.remember(dashboard=port)
+        return f"http://{LOOPBACK}:{port}"
+
     def _publish(self, servers: Servers, connections: Connections, *, ready: bool) -> None:
         supervisor = ProcessIdentity.of(os.getpid())
         if supervisor is None:
@@ -249,12 +278,14 @@ class _Supervisor:
             ready=ready,
         ).write(self._dev_dir)
 
-    def _invite(self) -> None:
+    def _invite(self, dashboard: str | None) -> None:
+        jobs = [f"  jobs           {dashboard}"] if dashboard else []
         for line in (
             "",
             f"  API            {self._url}",
             f"  documentation  {self._url}/docs",
             f"  metrics        {self._url}/metrics",
+            *jobs,
             f"  logs           {self._dev_dir / 'logs'}",
             "",
             "  Try, in a second terminal:",

@@ -19,7 +19,7 @@ KEPT_EVENTS = 1000
 """So many of a tenant's latest events, or a few more, can be replayed."""
 
 KEPT_SECONDS = 24 * 3600
-"""A tenant's events are forgotten when none came for so long."""
+"""An event may be forgotten when it is older than this."""
 
 _POSITION = re.compile(r"([0-9]{1,20})-([0-9]{1,20})")
 _LARGEST_PART = 2**64 - 1

@@ -1,0 +1,17 @@
+"""Procrastinate in development: the jobs are in Postgres, so there is nothing else to run."""
+
+from app.dev.queues import NoDashboard, Place, QueueServer
+
+SETTING = None
+
+
+def server(place: Place) -> QueueServer | None:
+    """None: the database is there already."""
+    del place
+    return None
+
+
+def dashboard(url: str) -> NoDashboard:
+    """None exists as a package; `app jobs list` shows the jobs."""
+    del url
+    return NoDashboard()

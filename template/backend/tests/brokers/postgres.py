@@ -1,0 +1,75 @@
+"""Postgres as the broker of events."""
+
+import os
+import signal
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+import psycopg
+
+from app.dev.processes import ProcessIdentity, wait_until
+from app.realtime.postgres import PostgresChannel
+from tests.running import Platform
+
+_SECONDS = 20.0
+
+
+class Broker:
+    """A Postgres with a migrated database."""
+
+    def __init__(self, platform: Platform) -> None:
+        self.server = platform.postgres
+        self.connections = platform.connections
+
+    def channel(self) -> PostgresChannel:
+        """A new way to it, as one process has."""
+        url = self.connections.app_api
+        return PostgresChannel(url, url)
+
+    def start(self) -> None:
+        """Start it unless it runs, and wait until it takes connections."""
+        if self.server.process is None or self.server.process.poll() is not None:
+            self.server.start()
+
+    def stop(self) -> None:
+        """End it in peace."""
+        self.server.stop()
+
+    async def kill(self) -> None:
+        """End it as the out-of-memory killer does, its sessions included."""
+        assert self.server.process is not None
+        found = [ProcessIdentity.of(pid) for pid in self._sessions()]
+        self.server.process.kill()
+        self.server.process.wait()
+        for session in filter(None, found):
+            if session.is_running():
+                os.kill(session.pid, signal.SIGKILL)
+        assert wait_until(lambda: not any(s.is_running() for s in found if s), _SECONDS)
+
+    @contextmanager
+    def hanging(self) -> Iterator[None]:
+        """It takes connections and bytes, and answers nothing."""
+        pids = [self.server.pid, *self._sessions()]
+        for pid in pids:
+            os.kill(pid, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            for pid in pids:
+                os.kill(pid, signal.SIGCONT)
+
+    def _sessions(self) -> list[int]:
+        query = (
+            "select pid from pg_stat_activity"
+            " where backend_type = 'client backend' and pid <> pg_backend_pid()"
+        )
+        with psycopg.connect(self.server.admin_url) as admin:
+            return [pid for (pid,) in admin.execute(query)]
+
+
+@contextmanager
+def open_broker(folder: Path) -> Iterator[Broker]:
+    """A server with throw-away data."""
+    with ExitStack() as stack:
+        yield Broker(Platform(folder, stack))
