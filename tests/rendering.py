@@ -93,7 +93,10 @@ def clean_environment(**extra: str) -> dict[str, str]:
     The template's tools, uv among them, come last on PATH, as if they were installed.
     """
     ours = ("PYTEST_", "MAKE", "MFLAGS", "VIRTUAL_ENV", "PYTHON", "GIT_DIR", "GIT_WORK_TREE")
-    servers = ("DATABASE_", "MIGRATION_DATABASE_", "REDIS_", "STORAGE_", "AUTH_", "API_PORT", "PG")
+    servers = (
+        *("DATABASE_", "LISTEN_DATABASE_", "MIGRATION_DATABASE_", "PG"),
+        *("REDIS_", "BROKER_", "STORAGE_", "AUTH_", "API_PORT"),
+    )
     kept = {
         name: value for name, value in os.environ.items() if not name.startswith((*ours, *servers))
     }
