@@ -1,119 +1,115 @@
-"""Jobs on a real queue: done once, tried again, buried, and brought back."""
+"""What the outbox and a worker's runner do with a job, whatever brings it: here, the test does."""
 
 import asyncio
 import subprocess
 import sys
 import uuid
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from datetime import UTC, datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 import msgspec
+import psycopg
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app import jobs
-from app.choices import channel, queue
+from app.choices import channel
 from app.database import Session, create_engine
 from app.dev.servers import BACKEND, Connections
 from app.jobs.leases import Leases
 from app.jobs.runner import Runner
-from app.jobs.tasks import TASKS, Unrecoverable
+from app.jobs.schedules import SCHEDULES, Schedule
+from app.jobs.tasks import TASKS
 from app.settings import Settings
 from app.tenancy.session import transaction
 from tests.conftest import Connection
 from tests.running import Platform
 
-SECONDS = 30.0
-
 
 class Order(msgspec.Struct):
-    """What the task of these tests is told: whose record to write, and how often to fail first."""
+    """What the tasks of these tests are told."""
 
     name: str
     failures: int = 0
-    hopeless: bool = False
+    is_hopeless: bool = False
+    progress: bool = False
 
 
-RUNS: dict[str, list[float]] = {}
+RUNS: dict[str, int] = {}
 BURIED: dict[str, str] = {}
-SEEN: dict[str, set[str]] = {}
+GATES: dict[str, asyncio.Event] = {}
 
 
 async def _bury(_: Session, order: Order, reason: str) -> None:
     BURIED[order.name] = reason
 
 
-@jobs.task(
-    "tests.order",
-    Order,
-    attempts=3,
-    backoff=jobs.Backoff(first=0.2),
-    timeout=5.0,
-    on_failure=_bury,
-)
-async def fulfil(job: jobs.Job, order: Order) -> None:
-    """Fail as ordered, then look which organizations a job can see."""
-    runs = RUNS.setdefault(order.name, [])
-    runs.append(asyncio.get_running_loop().time())
-    if order.hopeless:
-        raise Unrecoverable("nobody can do this")
-    if len(runs) <= order.failures:
-        raise ValueError(f"failure {len(runs)}")
-    async with job.transaction() as session:
-        rows = await session.exec_driver_sql("select slug from organizations")
-        SEEN[order.name] = {row.slug for row in rows}
+async def _fulfil(job: jobs.Job, order: Order) -> None:
+    RUNS[order.name] = RUNS.get(order.name, 0) + 1
+    if order.is_hopeless:
+        raise jobs.Unrecoverable("nobody can do this")
+    if order.progress:
+        async with job.transaction() as session:
+            await job.progressed(session)
+    if order.name in GATES:
+        await GATES[order.name].wait()
+    if RUNS[order.name] <= order.failures:
+        raise ValueError(f"failure {RUNS[order.name]}")
 
 
-def settings_of(platform: Platform, connections: Connections, *, api: bool) -> Settings:
-    values = platform.environment(connections.for_api() if api else connections.for_worker())
-    values["QUEUE_NAME"] = f"tests-{connections.migrator.rpartition('/')[2]}"
-    fields = {name.lower(): value for name, value in values.items()}
-    return Settings(_env_file=None, **fields)  # type: ignore[arg-type]
+_RULES: dict[str, Any] = {
+    "attempts": 3,
+    "backoff": jobs.Backoff(first=60.0),
+    "on_failure": _bury,
+}
+fulfil = jobs.task("tests.order", Order, **_RULES)(_fulfil)
+one_by_one = jobs.task("tests.one_by_one", Order, per_organization=1, **_RULES)(_fulfil)
+named = jobs.task("tests.named", Order, key=lambda order: order.name, **_RULES)(_fulfil)
 
 
 class Workshop:
-    """A database of its own, an API's connection to write jobs, and a worker in this process."""
+    """A database of its own, a tenant that orders, and two workers that are told what to run."""
 
     def __init__(self, platform: Platform, connections: Connections) -> None:
-        self.settings = settings_of(platform, connections, api=False)
-        self.api: AsyncEngine = create_engine(
-            settings_of(platform, connections, api=True), application_name="api"
-        )
-        self.name = uuid.uuid4().hex
+        def engine_of(environment: dict[str, str], name: str) -> AsyncEngine:
+            self.settings = Settings(
+                _env_file=None,
+                **{key.lower(): value for key, value in environment.items()},  # type: ignore[arg-type]
+            )
+            return create_engine(self.settings, application_name=name)
+
+        self.environment = platform.environment(connections.for_worker())
+        self.api = engine_of(platform.environment(connections.for_api()), "api")
+        self.engine = engine_of(self.environment, "worker")
+        self.channel = channel.create_channel(self.settings)
+        self.worker = Runner(self.engine, self.channel, Leases(self.engine))
+        self.other_worker = Runner(self.engine, self.channel, Leases(self.engine))
+        slug = uuid.uuid4().hex
         self.claims = {
-            "sub": f"user_{self.name}",
-            "org_id": f"org_{self.name}",
-            "org_slug": self.name,
+            "sub": f"user_{slug}",
+            "org_id": f"org_{slug}",
+            "org_slug": slug,
             "org_role": "admin",
             "iat": 1_700_000_000,
         }
 
-    async def order(self, **fields: Any) -> str:
-        name = uuid.uuid4().hex
+    async def order(
+        self,
+        task: jobs.Task[Order] = fulfil,
+        name: str | None = None,
+        delay: timedelta | None = None,
+        **fields: Any,
+    ) -> tuple[str, UUID]:
+        name = name or uuid.uuid4().hex
         async with transaction(self.api, self.claims, "request-of-tests") as (session, _):
-            await jobs.enqueue(session, fulfil, Order(name, **fields))
-        return name
+            return name, await jobs.enqueue(session, task, Order(name, **fields), delay=delay)
 
-    @asynccontextmanager
-    async def open(self) -> AsyncIterator[None]:
-        engine = create_engine(self.settings, application_name="worker")
-        delivery = queue.create_queue(self.settings)
-        events = channel.create_channel(self.settings)
-        stop = asyncio.Event()
-        leases = Leases(engine)
-        run = Runner(engine, events, leases)
-        async with asyncio.TaskGroup() as group:
-            group.create_task(leases.keep(stop))
-            group.create_task(delivery.tend(engine, stop))
-            group.create_task(delivery.work(run, concurrency=4, stop=stop, drain=5.0))
-            try:
-                yield
-            finally:
-                stop.set()
-        await events.close()
-        await delivery.close()
-        await engine.dispose()
+    async def close(self) -> None:
+        await self.channel.close()
+        await self.api.dispose()
+        await self.engine.dispose()
 
 
 @pytest.fixture(scope="module")
@@ -125,169 +121,208 @@ def connections(new_database: Callable[..., Connections]) -> Connections:
 async def workshop(platform: Platform, connections: Connections) -> AsyncIterator[Workshop]:
     workshop = Workshop(platform, connections)
     yield workshop
-    await workshop.api.dispose()
+    await workshop.close()
 
 
 @pytest.fixture
-def as_admin(connections: Connections) -> Any:
-    import psycopg
-
+def as_admin(connections: Connections) -> Iterator[Connection]:
     assert connections.admin is not None
     with psycopg.connect(connections.admin, autocommit=True) as connection:
         yield connection
 
 
-def state(database: Connection, name: str) -> tuple[int, bool, str | None] | None:
-    row = database.execute(
-        "select attempts, failed_at is not null, error from app.outbox"
-        " where payload ->> 'name' = %s",
-        (name,),
+def row(database: Connection, job_id: UUID) -> dict[str, Any]:
+    """The job's row with its state; a job without a row is gone."""
+    found = database.execute(
+        "select to_jsonb(j) || jsonb_build_object('state', app.job_state(j))"
+        " from app.outbox j where id = %s",
+        (job_id,),
     ).fetchone()
-    return None if row is None else (row[0], row[1], row[2])
+    return {"state": "gone"} if found is None else dict(found[0])
 
 
 async def until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(SECONDS):
+    async with asyncio.timeout(30.0):
         while not condition():
-            await asyncio.sleep(0.02)
+            await asyncio.sleep(0.01)
 
 
-async def test_a_job_runs_once_and_leaves_nothing(workshop: Workshop, as_admin: Connection) -> None:
-    async with workshop.open():
-        name = await workshop.order()
-        await until(lambda: state(as_admin, name) is None)
-    assert len(RUNS[name]) == 1
+# --- A delivery -----------------------------------------------------------------------------------
 
 
-async def test_a_job_sees_the_tenant_that_wanted_it_and_no_other(
-    workshop: Workshop, platform: Platform, connections: Connections, as_admin: Connection
+async def test_a_job_is_done_once_however_often_it_is_delivered(
+    workshop: Workshop, as_admin: Connection
 ) -> None:
-    other = Workshop(platform, connections)
-    async with workshop.open():
-        names = [await workshop.order(), await other.order()]
-        await until(lambda: all(state(as_admin, name) is None for name in names))
-    assert [SEEN[name] for name in names] == [{workshop.name}, {other.name}]
-    await other.api.dispose()
+    name, job_id = await workshop.order()
+    await asyncio.gather(*(run(job_id) for run in (workshop.worker, workshop.other_worker) * 5))
+    await workshop.worker(job_id)
+    assert row(as_admin, job_id)["state"] == "gone"
+    assert RUNS[name] == 1
 
 
-async def test_what_is_rolled_back_never_runs(workshop: Workshop, as_admin: Connection) -> None:
-    name = uuid.uuid4().hex
-
-    async def change_ones_mind() -> None:
-        async with transaction(workshop.api, workshop.claims, "request-of-tests") as (session, _):
-            await jobs.enqueue(session, fulfil, Order(name))
-            raise RuntimeError("changed my mind")
-
-    with pytest.raises(RuntimeError, match="changed my mind"):
-        await change_ones_mind()
-    async with workshop.open():
-        witness = await workshop.order()
-        await until(lambda: state(as_admin, witness) is None)
+async def test_what_is_delivered_early_waits_until_it_is_due(
+    workshop: Workshop, as_admin: Connection
+) -> None:
+    name, job_id = await workshop.order(delay=timedelta(hours=1))
+    await workshop.worker(job_id)
+    assert row(as_admin, job_id)["state"] == "delayed"
+    assert row(as_admin, job_id)["attempts"] == 0
     assert name not in RUNS
 
 
-async def test_failures_are_tried_again_with_growing_delay(
+async def test_a_failure_is_written_down_and_asks_for_another_delivery(
     workshop: Workshop, as_admin: Connection
 ) -> None:
-    async with workshop.open():
-        name = await workshop.order(failures=2)
-        await until(lambda: state(as_admin, name) is None)
-    first, second, third = RUNS[name]
-    assert second - first >= 0.1
-    assert third - second >= 0.2
+    name, job_id = await workshop.order(failures=1)
+    before = row(as_admin, job_id)
+    await workshop.worker(job_id)
+    after = row(as_admin, job_id)
+    assert (after["state"], after["attempts"], after["error"]) == ("delayed", 1, "failure 1")
+    assert after["delivery"] == before["delivery"] + 1
+    assert after["handed_at"] is None
+    waits = datetime.fromisoformat(after["run_after"]) - datetime.now(UTC)
+    assert timedelta(seconds=20) < waits <= timedelta(seconds=60)
+    await workshop.worker(job_id)  # the backoff is not over
+    assert RUNS[name] == 1
 
 
-async def test_when_retries_are_used_up_the_job_is_a_dead_letter_that_can_be_revived(
-    workshop: Workshop, platform: Platform, connections: Connections, as_admin: Connection
+async def test_progress_makes_earlier_failures_count_no_more(
+    workshop: Workshop, as_admin: Connection
 ) -> None:
-    async with workshop.open():
-        name = await workshop.order(failures=3)
-        await until(lambda: (state(as_admin, name) or (0, False, None))[1])
-        assert state(as_admin, name) == (3, True, "failure 3")
-        assert BURIED[name] == "failure 3"
-
-        environment = platform.environment(connections.for_worker())
-        listed = await asyncio.to_thread(app_command, environment, "jobs", "list")
-        assert "tests.order" in listed
-        revived = await asyncio.to_thread(app_command, environment, "jobs", "retry", "--all")
-        assert "will run again" in revived
-        await until(lambda: state(as_admin, name) is None)
-    assert len(RUNS[name]) == 4
+    name, job_id = await workshop.order(failures=1, progress=True)
+    as_admin.execute("update app.outbox set attempts = 2 where id = %s", (job_id,))
+    await workshop.worker(job_id)
+    assert RUNS[name] == 1
+    assert row(as_admin, job_id)["state"] == "delayed"
 
 
 async def test_what_cannot_succeed_is_not_tried_again(
     workshop: Workshop, as_admin: Connection
 ) -> None:
-    async with workshop.open():
-        name = await workshop.order(hopeless=True)
-        await until(lambda: (state(as_admin, name) or (0, False, None))[1])
-    assert len(RUNS[name]) == 1
+    name, job_id = await workshop.order(is_hopeless=True)
+    await workshop.worker(job_id)
+    assert row(as_admin, job_id)["state"] == "dead"
     assert BURIED[name] == "nobody can do this"
 
 
 async def test_a_job_that_kills_its_worker_each_time_is_buried(
     workshop: Workshop, as_admin: Connection
 ) -> None:
-    name = await workshop.order()
-    as_admin.execute("update app.outbox set attempts = 3 where payload ->> 'name' = %s", (name,))
-    async with workshop.open():
-        await until(lambda: (state(as_admin, name) or (0, False, None))[1])
+    name, job_id = await workshop.order()
+    as_admin.execute("update app.outbox set attempts = 3 where id = %s", (job_id,))
+    await workshop.worker(job_id)
+    assert row(as_admin, job_id)["state"] == "dead"
     assert name not in RUNS
     assert "died" in BURIED[name]
 
 
-@pytest.mark.parametrize(
-    ("task", "failures", "reason"),
-    [
-        ("tests.unknown", "0", "no task is named 'tests.unknown'"),
-        ("tests.order", '"many"', "does not fit the task"),
-    ],
-)
-async def test_a_job_that_nobody_understands_is_a_dead_letter(
-    workshop: Workshop, as_admin: Connection, task: str, failures: str, reason: str
-) -> None:
-    name = await workshop.order()
-    as_admin.execute(
-        "update app.outbox set task = %s, payload = jsonb_set(payload, '{failures}', %s::jsonb)"
-        " where payload ->> 'name' = %s",
-        (task, failures, name),
-    )
-    async with workshop.open():
-        await until(lambda: (state(as_admin, name) or (0, False, None))[1])
-    _, _, error = state(as_admin, name) or (0, False, "")
-    assert reason in (error or "")
-
-
-async def test_a_job_that_takes_too_long_is_stopped(
+async def test_a_claim_whose_answer_got_lost_is_handed_back_by_the_next_beat(
     workshop: Workshop, as_admin: Connection
 ) -> None:
-    class Wait(msgspec.Struct):
-        name: str
+    name, job_id = await workshop.order()
+    leases = workshop.worker.leases
+    as_admin.execute("select app.claim_job(%s, %s)", (job_id, leases.me))
+    assert row(as_admin, job_id)["state"] == "running"
+    await leases.beat()
+    after = row(as_admin, job_id)
+    assert (after["state"], after["attempts"], after["delivery"]) == ("waiting", 0, 1)
+    await workshop.other_worker(job_id)
+    assert RUNS[name] == 1
 
-    @jobs.task("tests.endless", Wait, attempts=1, timeout=0.3)
-    async def endless(_: jobs.Job, __: Wait) -> None:
-        await asyncio.Event().wait()
 
-    name = uuid.uuid4().hex
+# --- A limit for each organization ----------------------------------------------------------------
+
+
+async def test_one_too_many_is_parked_until_the_one_before_it_ends(
+    workshop: Workshop, as_admin: Connection
+) -> None:
+    name, first = await workshop.order(one_by_one)
+    _, second = await workshop.order(one_by_one)
+    _, third = await workshop.order(one_by_one)
+    GATES[name] = asyncio.Event()
+    running = asyncio.create_task(workshop.worker(first))
+    await until(lambda: name in RUNS)
+    for job_id in (second, third):
+        await workshop.other_worker(job_id)
+        assert row(as_admin, job_id)["state"] == "parked"
+        assert row(as_admin, job_id)["attempts"] == 0
+
+    GATES.pop(name).set()
+    await running
+    assert row(as_admin, second)["state"] == "waiting"
+    assert row(as_admin, second)["delivery"] == 1
+    assert row(as_admin, third)["state"] == "parked"
+    await workshop.other_worker(second)
+    await workshop.other_worker(third)
+    assert row(as_admin, second)["state"] == row(as_admin, third)["state"] == "gone"
+
+
+async def test_a_parked_job_that_is_cancelled_needs_no_turn(
+    workshop: Workshop, as_admin: Connection
+) -> None:
+    name, first = await workshop.order(one_by_one)
+    parked_name, parked = await workshop.order(one_by_one)
+    GATES[name] = asyncio.Event()
+    running = asyncio.create_task(workshop.worker(first))
+    await until(lambda: name in RUNS)
+    await workshop.other_worker(parked)
     async with transaction(workshop.api, workshop.claims, "request-of-tests") as (session, _):
-        await jobs.enqueue(session, endless, Wait(name))
-    async with workshop.open():
-        await until(lambda: (state(as_admin, name) or (0, False, None))[1])
-    del TASKS["tests.endless"]
-    assert (state(as_admin, name) or (0, False, ""))[2] == "it took longer than 0.3 seconds"
+        assert await jobs.cancel(session, parked)
+    assert row(as_admin, parked)["state"] == "cancelling"
+    await workshop.other_worker(parked)
+    assert row(as_admin, parked)["state"] == "gone"
+    assert BURIED[parked_name] == "cancelled"
+    assert parked_name not in RUNS
+    GATES.pop(name).set()
+    await running
 
 
-def app_command(environment: dict[str, str], *arguments: str) -> str:
+# --- Dead letters and keys ------------------------------------------------------------------------
+
+
+async def test_a_dead_letter_is_not_in_the_way_of_a_new_job_with_its_key(
+    workshop: Workshop, as_admin: Connection
+) -> None:
+    name, dead = await workshop.order(named, is_hopeless=True)
+    await workshop.worker(dead)
+    _, again = await workshop.order(named, name, delay=timedelta(hours=1))
+    assert again != dead
+    refused = await asyncio.to_thread(app_command, workshop, 1, "retry", str(dead))
+    assert "a job with the same key waits already" in refused
+    as_admin.execute("delete from app.outbox where id = %s", (again,))
+    revived = await asyncio.to_thread(app_command, workshop, 0, "retry", str(dead))
+    assert "1 job(s) will run again" in revived
+    assert row(as_admin, dead)["attempts"] == 0
+
+
+@pytest.mark.parametrize("command", ["discard", "show", "cancel"])
+async def test_an_operator_hears_when_there_is_no_such_job(
+    workshop: Workshop, command: str
+) -> None:
+    nobody = str(uuid.uuid4())
+    assert nobody in await asyncio.to_thread(app_command, workshop, 1, command, nobody)
+
+
+def app_command(workshop: Workshop, code: int, *arguments: str) -> str:
     done = subprocess.run(
-        [sys.executable, "-m", "app.cli", *arguments],
-        env=environment,
+        [sys.executable, "-m", "app.cli", "jobs", *arguments],
+        env=workshop.environment,
         cwd=BACKEND,
         check=False,
         capture_output=True,
         text=True,
     )
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
+    assert done.returncode == code, done.stdout + done.stderr
+    return done.stdout + done.stderr
+
+
+# --- Declarations ---------------------------------------------------------------------------------
+
+
+def test_two_tasks_cannot_have_one_name() -> None:
+    with pytest.raises(ValueError, match=r"two tasks are named 'tests\.order'"):
+        jobs.task("tests.order", Order)(_fulfil)
+    assert TASKS["tests.order"] is fulfil
 
 
 def test_the_delay_grows_and_has_a_limit() -> None:
@@ -297,3 +332,30 @@ def test_the_delay_grows_and_has_a_limit() -> None:
         delays = [backoff.after(attempt) for _ in range(50)]
         assert all(longest / 2 <= delay <= longest for delay in delays)
         assert len(set(delays)) > 1
+
+
+def test_a_schedule_must_be_a_cron_expression_and_the_only_one_of_its_task(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setitem(SCHEDULES, "tests.named", Schedule("* * * * *", named, Order("")))
+    with pytest.raises(ValueError, match="has a schedule already"):
+        jobs.every("* * * * *", named, Order(""))
+    with pytest.raises(ValueError, match="is no cron expression"):
+        jobs.every("every day", fulfil, Order(""))
+
+
+@pytest.mark.parametrize(
+    ("cron", "now", "slot"),
+    [
+        ("17 * * * *", "2024-05-01T10:16:59.9+00:00", "2024-05-01T09:17:00+00:00"),
+        ("17 * * * *", "2024-05-01T10:17:00+00:00", "2024-05-01T10:17:00+00:00"),
+        ("17 * * * *", "2024-05-01T10:17:00.1+00:00", "2024-05-01T10:17:00+00:00"),
+        ("* * * * * *", "2024-05-01T10:17:00.9+00:00", "2024-05-01T10:17:00+00:00"),
+        ("0 6 * * MON", "2024-05-01T10:17:00+00:00", "2024-04-29T06:00:00+00:00"),
+    ],
+)
+def test_a_slot_is_the_last_moment_at_which_the_task_was_due(
+    cron: str, now: str, slot: str
+) -> None:
+    schedule = Schedule(cron, fulfil, Order(""))
+    assert schedule.last_slot(datetime.fromisoformat(now)) == datetime.fromisoformat(slot)

@@ -244,19 +244,19 @@ class _Supervisor:
 
         Nothing depends on it: it may end without ending anything else.
         """
-        dashboard = job_queue.dashboard(connections.queue or "")
-        if isinstance(dashboard, NoDashboard):
-            if dashboard.reason is not None:
-                self._console.step(dashboard.reason)
-            return None
         ports = Ports(self._dev_dir)
         port = ports.last("dashboard")
         if port is None or not processes.port_is_free(port):
             port = processes.free_port()
+        dashboard = job_queue.dashboard(connections.queue or "", port)
+        if isinstance(dashboard, NoDashboard):
+            if dashboard.reason is not None:
+                self._console.step(dashboard.reason)
+            return None
         with self._log("dashboard").open("wb") as output:
             process = processes.start(
                 dashboard.command,
-                env={**process_environment(dashboard.environment), "PORT": str(port)},
+                env=process_environment(dashboard.environment),
                 output=output,
                 cwd=dashboard.cwd,
             )

@@ -33,6 +33,9 @@ HAND_BACK_SECONDS = 5.0
 """Time to hand a job back when the worker ends; after that its lease runs out."""
 
 _CLAIM = text("select * from app.claim_job(:id, :me)")
+_ATTEMPTS = text("""
+    select (select attempts from app.outbox where id = :id and worker_id = :me) as attempts
+""")
 _FINISH = text("select app.finish_job(:id, :me)")
 _RETRY = text("select app.retry_job(:id, :me, :delay, :reason)")
 _BURY = text("select app.bury_job(:id, :me, :reason)")
@@ -137,10 +140,15 @@ class Runner:
             log.info("job.done", attempt=claimed.attempts)
 
     async def _fail(self, claimed: _Claimed, task: Task[Any], reason: str) -> None:
-        if claimed.attempts >= task.attempts:
+        # Fewer than at the start, if the attempt came forward before it failed.
+        attempts = (await self._step(_ATTEMPTS, id=claimed.job.id)).attempts
+        if attempts is None:
+            log.warning("job.lost")
+            return
+        if attempts >= task.attempts:
             await self._bury(claimed, reason)
             return
-        delay = timedelta(seconds=task.backoff.after(claimed.attempts))
+        delay = timedelta(seconds=task.backoff.after(attempts))
         await self._step(_RETRY, id=claimed.job.id, delay=delay, reason=reason)
 
     async def _bury(self, claimed: _Claimed, reason: str) -> None:

@@ -34,7 +34,8 @@ class Schedule:
     def last_slot(self, now: datetime) -> datetime:
         """The latest moment, up to now, at which the task was due."""
         # Backwards from the next second, because the search leaves out the moment it begins at.
-        return next(CronSim(self.cron, now + timedelta(seconds=1), reverse=True))
+        next_second = now.replace(microsecond=0) + timedelta(seconds=1)
+        return next(CronSim(self.cron, next_second, reverse=True))
 
 
 SCHEDULES: dict[str, Schedule] = {}

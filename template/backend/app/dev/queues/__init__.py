@@ -2,7 +2,7 @@
 
 - `SETTING`: the setting that leads to the queue's server; None if it needs none.
 - `server(place)`: the server to start when that is not set; None if it needs none.
-- `dashboard(url)`: how to look into the queue in a browser.
+- `dashboard(url, port)`: how to look into the queue in a browser.
 """
 
 import subprocess
@@ -74,7 +74,7 @@ class QueueServer:
 
 @dataclass(frozen=True)
 class Dashboard:
-    """A program that shows the queue in a browser. It gets PORT, and must keep to 127.0.0.1."""
+    """A program that shows the queue in a browser, on 127.0.0.1 only."""
 
     command: list[str]
     cwd: Path

@@ -6,7 +6,7 @@ from app.dev.environment import REPOSITORY
 from app.dev.queues import Dashboard, NoDashboard, Place, QueueServer
 from app.dev.valkey import Valkey
 
-SETTING = "REDIS_URL"
+SETTING: str | None = "REDIS_URL"
 
 _BOARD = REPOSITORY / "dashboard"
 
@@ -25,11 +25,11 @@ def server(place: Place) -> QueueServer | None:
     )
 
 
-def dashboard(url: str) -> Dashboard | NoDashboard:
+def dashboard(url: str, port: int) -> Dashboard | NoDashboard:
     """bull-board, which `make setup` installs where Node 20 or newer is."""
     node = shutil.which("node")
     if node is None or not (_BOARD / "node_modules").is_dir():
         return NoDashboard(
             "no dashboard of the queue: it needs Node 20 or newer, and `make dashboard`"
         )
-    return Dashboard([node, "board.mjs"], _BOARD, {SETTING: url})
+    return Dashboard([node, "board.mjs"], _BOARD, {"REDIS_URL": url, "PORT": str(port)})

@@ -5,11 +5,12 @@ import sys
 
 from app.dev import rabbitmq
 from app.dev.environment import REPOSITORY
+from app.dev.processes import LOOPBACK
 from app.dev.queues import Dashboard, NoDashboard, Place, QueueServer
 from app.dev.rabbitmq import RabbitMQ
 from app.dev.valkey import Valkey
 
-SETTING = "BROKER_URL"
+SETTING: str | None = "BROKER_URL"
 
 _WITHOUT = (
     "RabbitMQ is not on this machine, so jobs travel through the embedded Valkey; production needs "
@@ -42,9 +43,13 @@ def server(place: Place) -> QueueServer | None:
     )
 
 
-def dashboard(url: str) -> Dashboard | NoDashboard:
-    """Flower, from the development dependencies."""
+def dashboard(url: str, port: int) -> Dashboard | NoDashboard:
+    """Flower, from the development dependencies. It shows; what would change something is off."""
     if importlib.util.find_spec("flower") is None:
         return NoDashboard("no dashboard of the queue: `make setup` installs Flower")
-    command = [sys.executable, "-m", "app.dev.flower"]
-    return Dashboard(command, REPOSITORY / "backend", {SETTING: url})
+    return Dashboard(
+        [sys.executable, "-m", "celery", "--quiet", "flower"],
+        REPOSITORY / "backend",
+        # Not as arguments: those are visible to every user of the machine.
+        {"CELERY_BROKER_URL": url, "FLOWER_ADDRESS": LOOPBACK, "FLOWER_PORT": str(port)},
+    )

@@ -1,8 +1,8 @@
 """Procrastinate in development: the jobs are in Postgres, so there is nothing else to run."""
 
-from app.dev.queues import NoDashboard, Place, QueueServer
+from app.dev.queues import Dashboard, NoDashboard, Place, QueueServer
 
-SETTING = None
+SETTING: str | None = None
 
 
 def server(place: Place) -> QueueServer | None:
@@ -11,7 +11,7 @@ def server(place: Place) -> QueueServer | None:
     return None
 
 
-def dashboard(url: str) -> NoDashboard:
+def dashboard(url: str, port: int) -> Dashboard | NoDashboard:
     """None exists as a package; `app jobs list` shows the jobs."""
-    del url
+    del url, port
     return NoDashboard()
