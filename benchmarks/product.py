@@ -38,8 +38,8 @@ def environment(**extra: str) -> dict[str, str]:
     return kept | extra
 
 
-def render(folder: Path, name: str) -> Path:
-    """Render the template's working tree with the default answers, as `copier copy` does."""
+def render(folder: Path, name: str, **answers: str) -> Path:
+    """Render the template's working tree, as `copier copy` does: with defaults, and answers."""
     source = folder / "template"
     if not source.exists():
         sys.path.append(str(ROOT / "scripts"))
@@ -47,6 +47,7 @@ def render(folder: Path, name: str) -> Path:
 
         snapshot(source)
     copier = [sys.executable, "-m", "copier", "copy", "--defaults", "--skip-tasks", "--quiet"]
+    copier += [word for name_, value in answers.items() for word in ("-d", f"{name_}={value}")]
     subprocess.run([*copier, str(source), str(folder / name)], check=True, env=environment())
     return folder / name
 

@@ -14,6 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import imports
+import queues
 import requests_
 import rls
 import starting
@@ -28,6 +29,7 @@ PARTS: dict[str, tuple[str, Callable[[Product, Report], None]]] = {
     "requests": ("me, list, insert: CPU, rate, latency; hello and plain SQL", requests_.measure),
     "trips": ("round trips between the API and Postgres per request", trips.measure),
     "rls": ("a list under row level security against the same query without", rls.measure),
+    "queues": ("each queue: jobs per second, pick-up latency", queues.measure),
 }
 
 RESULTS = Path(__file__).parent / "results" / "latest.md"

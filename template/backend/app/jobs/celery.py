@@ -7,12 +7,12 @@ delivery, and waits while the application runs it.
 import asyncio
 import logging
 import threading
-from collections.abc import Callable, Coroutine, Sequence
-from concurrent.futures import CancelledError, Future
+from collections.abc import Callable, Sequence
+from concurrent.futures import CancelledError
 from contextlib import AbstractAsyncContextManager, nullcontext, suppress
 from datetime import timedelta
 from functools import partial
-from typing import Any
+from typing import Any, cast
 from uuid import UUID, uuid4
 
 import structlog
@@ -42,6 +42,9 @@ PATIENCE = 4.0
 VISIBILITY_SECONDS = 60
 """In development on Valkey: when a message comes back that a worker took and never confirmed."""
 
+HEARTBEAT_SECONDS = 10
+"""A broker that says nothing for two of these is taken for dead."""
+
 ENDING_SECONDS = 10.0
 """For Celery to let go of a broker that may not be there any more."""
 
@@ -58,33 +61,40 @@ class CeleryQueue:
 
     def __init__(self, settings: Settings) -> None:
         self._name = settings.queue_name
+        self._is_rabbitmq = _is_rabbitmq(settings.broker_url)
         self._app = _configured(settings)
         self._publishing = threading.Lock()
         self._producer: Any = None
 
     async def offer(self, deliveries: Sequence[Delivery]) -> None:
         """Put deliveries into the queue; the broker has confirmed each when this returns."""
-        await asyncio.to_thread(self._publish, deliveries)
+        messages = [(str(delivery.job_id), str(delivery)) for delivery in deliveries]
+        await asyncio.to_thread(self._publish, messages)
 
-    def _publish(self, deliveries: Sequence[Delivery]) -> None:
+    def _publish(self, messages: Sequence[tuple[str, str]], *, after: int | None = None) -> None:
+        """Put (job id, message id) into the queue, or have the broker do it after some seconds."""
         with self._publishing:
             try:
                 if self._producer is None:
                     self._producer = self._app.amqp.Producer(self._connect())
-                for delivery in deliveries:
+                for job_id, message_id in messages:
                     self._app.send_task(
                         TASK,
-                        (str(delivery.job_id),),
-                        task_id=str(delivery),
+                        (job_id,),
+                        task_id=message_id,
                         producer=self._producer,
+                        countdown=after,
                         retry=False,
+                        confirm_timeout=PATIENCE,
                     )
             except BaseException:
                 self._disconnect()
                 raise
 
     def _connect(self) -> Any:
-        connection = self._app.connection_for_write()
+        # Only here: Celery waits without end for confirmations of its events.
+        options = {"confirm_publish": True} if self._is_rabbitmq else {}
+        connection = self._app.connection_for_write(transport_options=options)
         connection.ensure_connection(max_retries=1, interval_start=0.1, timeout=PATIENCE)
         return connection
 
@@ -96,7 +106,7 @@ class CeleryQueue:
 
     async def work(self, run: Run, *, concurrency: int, stop: asyncio.Event, drain: float) -> None:
         """Run what is delivered until told to stop, then finish what has begun."""
-        crew = _Crew(run, asyncio.get_running_loop())
+        crew = _Crew(run, asyncio.get_running_loop(), self._again)
 
         def deliver(task: Any, job_id: str) -> None:
             crew.deliver(task, job_id)
@@ -118,7 +128,7 @@ class CeleryQueue:
         celery.start()
         try:
             await stop.wait()
-            crew.is_closing = True
+            crew.close()
             with suppress(AttributeError):  # it has not reached the broker yet
                 consumer = controller.consumer
                 consumer.call_soon(partial(consumer.cancel_task_queue, self._name))
@@ -129,6 +139,9 @@ class CeleryQueue:
             await asyncio.to_thread(celery.join, ENDING_SECONDS)
             if celery.is_alive():
                 log.warning("queue.does_not_end")
+
+    def _again(self, job_id: str, message_id: str) -> None:
+        self._publish([(job_id, message_id)], after=REDELIVERY_SECONDS)
 
     async def tend(self, engine: AsyncEngine, stop: asyncio.Event) -> None:
         """Relay the outbox to the queue."""
@@ -160,43 +173,60 @@ class CeleryQueue:
 class _Crew:
     """What Celery's threads do: each has one delivery run in the application's loop, and waits."""
 
-    def __init__(self, run: Run, loop: asyncio.AbstractEventLoop) -> None:
-        self.is_closing = False
-        self._run: Callable[[UUID], Coroutine[Any, Any, None]] = run  # type: ignore[assignment]
+    def __init__(
+        self, run: Run, loop: asyncio.AbstractEventLoop, again: Callable[[str, str], None]
+    ) -> None:
+        self._run = run
         self._loop = loop
-        self._running: set[Future[None]] = set()
-        self._idle = threading.Event()
-        self._idle.set()
+        self._again = again
+        self._running: set[asyncio.Task[Any]] = set()
+        self._is_closing = False
 
     def deliver(self, task: Any, job_id: str) -> None:
         """One delivery, in a thread of Celery's."""
-        if self.is_closing:
-            raise Reject("the worker ends", requeue=True)
-        running = asyncio.run_coroutine_threadsafe(self._run(UUID(job_id)), self._loop)
-        self._running.add(running)
-        self._idle.clear()
         try:
-            running.result()
+            asyncio.run_coroutine_threadsafe(self._one(UUID(job_id)), self._loop).result()
         except CancelledError:
             # The job has handed itself back: another delivery of it is on its way.
             log.info("queue.handed_back", job_id=job_id)
-        except Exception as error:
-            log.warning("queue.again", job_id=job_id, error=str(error))
-            raise task.retry(countdown=REDELIVERY_SECONDS, exc=error) from error
+        except Reject:
+            raise
+        except Exception:
+            log.warning("queue.again", job_id=job_id, exc_info=True)
+            try:
+                self._again(job_id, task.request.id)
+            except Exception as unavailable:  # the broker still has the message
+                raise Reject(unavailable, requeue=True) from unavailable
+
+    async def _one(self, job_id: UUID) -> None:
+        if self._is_closing:
+            raise Reject("the worker ends", requeue=True)
+        current = cast("asyncio.Task[Any]", asyncio.current_task())
+        self._running.add(current)
+        try:
+            await self._run(job_id)
         finally:
-            self._running.discard(running)
-            if not self._running:
-                self._idle.set()
+            self._running.discard(current)
+
+    def close(self) -> None:
+        """Begin nothing more."""
+        self._is_closing = True
 
     async def finish(self, drain: float) -> None:
-        """Wait for what has begun; after `drain` seconds cancel it."""
-        running = [asyncio.wrap_future(future) for future in set(self._running)]
-        if not running:
-            return
-        _, late = await asyncio.wait(running, timeout=drain)
-        for future in late:
-            future.cancel()
-        await asyncio.to_thread(self._idle.wait)
+        """Wait for what has begun; after `drain` seconds cancel it, and wait for its own end."""
+        late = set(self._running)
+        if late:
+            _, late = await asyncio.wait(late, timeout=drain)
+        # The tasks, not the futures that the threads wait for: a cancelled future has ended while
+        # its job is still handing itself back.
+        for task in late:
+            task.cancel()
+        if late:
+            await asyncio.wait(late)
+
+
+def _is_rabbitmq(url: str) -> bool:
+    return url.startswith(("amqp:", "amqps:", "pyamqp:"))
 
 
 def _configured(settings: Settings) -> Any:
@@ -205,7 +235,7 @@ def _configured(settings: Settings) -> Any:
         logging.getLogger(name).setLevel(logging.ERROR)
     name = settings.queue_name
     app = Celery(name, broker=settings.broker_url, set_as_current=False)
-    is_rabbitmq = settings.broker_url.startswith(("amqp:", "amqps:", "pyamqp:"))
+    is_rabbitmq = _is_rabbitmq(settings.broker_url)
     app.conf.update(
         task_queues=(
             KombuQueue(
@@ -221,15 +251,16 @@ def _configured(settings: Settings) -> Any:
         task_default_exchange_type="topic",
         task_default_routing_key=name,
         task_default_queue_type="quorum" if is_rabbitmq else "classic",
-        broker_transport_options={"confirm_publish": True, "confirm_timeout": PATIENCE}
-        if is_rabbitmq
-        else {"visibility_timeout": VISIBILITY_SECONDS},
+        broker_transport_options={} if is_rabbitmq else {"visibility_timeout": VISIBILITY_SECONDS},
+        broker_heartbeat=HEARTBEAT_SECONDS,
         broker_connection_timeout=PATIENCE,
         broker_connection_retry_on_startup=True,
         broker_connection_max_retries=None,
         task_acks_late=True,
         task_reject_on_worker_lost=True,
         worker_prefetch_multiplier=1,
+        # A quorum queue has no prefetch of the whole channel, which this would change.
+        worker_enable_prefetch_count_reduction=False,
         worker_hijack_root_logger=False,
         worker_send_task_events=True,
         task_ignore_result=True,

@@ -35,11 +35,13 @@ class Running:
     """A job in this process.
 
     Attributes:
-        attempt: The task at work; None until the job is claimed.
+        attempt: What runs it; None until the job is claimed.
+        is_at_work: Whether the task's own code runs: the rest of an attempt ends by itself.
         interruption: Why the attempt was cancelled from here, if it was.
     """
 
     attempt: asyncio.Task[None] | None = None
+    is_at_work: bool = False
     interruption: Interruption | None = None
 
 
@@ -62,16 +64,17 @@ class Leases:
 
     async def beat(self) -> None:
         """One sign of life; interrupts jobs that were cancelled or given to another worker."""
-        before = dict(self.running)
+        known = set(self.running)
+        at_work = {job_id: job for job_id, job in self.running.items() if job.is_at_work}
         async with self.engine.connect() as session:
             answer = await session.execute(_BEAT, {"me": self.me, "lease": LEASE})
             held: dict[UUID, bool] = {job.job_id: job.is_cancelled for job in answer}
-        for job_id, running in before.items():
+        for job_id, job in at_work.items():
             if job_id not in held:
-                _interrupt(running, "lost")
+                _interrupt(job, "lost")
             elif held[job_id]:
-                _interrupt(running, "cancelled")
-        for job_id in held.keys() - self.running.keys() - before.keys():
+                _interrupt(job, "cancelled")
+        for job_id in held.keys() - known - self.running.keys():
             # Claimed on a connection that broke before it could tell us.
             await self.release(job_id)
 
@@ -81,7 +84,8 @@ class Leases:
             await session.execute(_RELEASE, {"id": job_id, "me": self.me})
 
 
-def _interrupt(running: Running, why: Interruption) -> None:
-    if running.attempt is not None and running.interruption is None:
-        running.interruption = why
-        running.attempt.cancel()
+def _interrupt(job: Running, why: Interruption) -> None:
+    # It may have come to its end while the database was asked.
+    if job.attempt is not None and job.is_at_work and job.interruption is None:
+        job.interruption = why
+        job.attempt.cancel()

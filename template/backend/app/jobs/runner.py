@@ -93,7 +93,7 @@ class Runner:
             ),
             _DURATION.labels(label).time(),
         ):
-            running.attempt = asyncio.create_task(self._run(claimed))
+            running.attempt = asyncio.create_task(self._run(claimed, running))
             try:
                 await asyncio.wait({running.attempt})
             except asyncio.CancelledError:
@@ -108,7 +108,7 @@ class Runner:
             else:
                 running.attempt.result()
 
-    async def _run(self, claimed: _Claimed) -> None:
+    async def _run(self, claimed: _Claimed, running: Running) -> None:
         if claimed.is_cancelled:
             await self._cancel(claimed)
             return
@@ -119,8 +119,12 @@ class Runner:
             return
         limit = asyncio.timeout(task.timeout)
         try:
-            async with limit:
-                await task.run(claimed.job, payload)
+            running.is_at_work = True
+            try:
+                async with limit:
+                    await task.run(claimed.job, payload)
+            finally:
+                running.is_at_work = False
         except JobGone:
             log.info("job.gone")
         except Unrecoverable as error:
