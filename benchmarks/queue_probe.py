@@ -29,13 +29,13 @@ SECONDS = 600.0
 
 def worker() -> None:
     """Run the product's worker with one more task."""
-    import msgspec  # noqa: PLC0415
+    import msgspec  # type: ignore[import-not-found]  # noqa: PLC0415
     from app import jobs  # type: ignore[import-not-found]  # noqa: PLC0415
     from app import worker as process  # noqa: PLC0415
 
     notes = Path(os.environ[NOTES]).open("a", buffering=1)  # noqa: SIM115  # for the process's life
 
-    class Note(msgspec.Struct):
+    class Note(msgspec.Struct):  # type: ignore[misc]
         number: int
 
     @jobs.task(TASK, Note)  # type: ignore[untyped-decorator]
@@ -47,8 +47,12 @@ def worker() -> None:
 
 def measure() -> dict[str, Any]:
     """The figures of one queue."""
-    from app.dev.servers import Servers, configured, process_environment  # noqa: PLC0415
-    from app.dev.state import Processes  # noqa: PLC0415
+    from app.dev.servers import (  # type: ignore[import-not-found]  # noqa: PLC0415
+        Servers,
+        configured,
+        process_environment,
+    )
+    from app.dev.state import Processes  # type: ignore[import-not-found]  # noqa: PLC0415
 
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="copier-saas-queue-")))
