@@ -21,8 +21,9 @@ demo: setup ## render ./demo and run it until Ctrl-C (ASK=1 asks, ARGS="-d …" 
 	@$(PY) scripts/demo.py $(if $(ASK),--ask) -- $(ARGS)
 	@$(MAKE) --no-print-directory -C demo dev SEED=1 $(if $(API_PORT),API_PORT=$(API_PORT))
 
-test: setup ## run every test (ARGS="-k render -n 4" goes to pytest)
-	@$(PY) -m pytest $(ARGS)
+# Several at a time: most of a test's time is waiting for servers. Tests of one product stay together.
+test: setup ## run every test (ARGS="-k render -n 1" goes to pytest)
+	@$(PY) -m pytest -n 3 --dist loadgroup $(ARGS)
 
 check: setup ## lint and type-check the template, its hooks and its tests
 	@$(PY) -m ruff format --check --quiet .

@@ -25,3 +25,12 @@ def combination(request: pytest.FixtureRequest) -> Answers:
 def rendered(source: Path, combination: Answers, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """What a combination renders to; read only. Render your own to change something in it."""
     return render(source, tmp_path_factory.mktemp("rendered") / "acme", combination)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keep together, on one of several processes, the tests that share what was dear to set up."""
+    for item in items:
+        parameters = getattr(item, "callspec", None)
+        combination = parameters.params.get("combination") if parameters else None
+        name = f"{item.path.stem} {name_of(combination)}" if combination else item.path.stem
+        item.add_marker(pytest.mark.xdist_group(name))

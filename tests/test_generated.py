@@ -66,5 +66,6 @@ def test_its_own_check_is_green(repository: Path) -> None:
     make(repository, "check")
 
 
+@pytest.mark.timeout(2400)
 def test_its_own_tests_are_green(repository: Path) -> None:
-    make(repository, "test", seconds=840)
+    make(repository, "test", seconds=1800)
