@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-JOBS = 5_000
+JOBS = 3_000
 ORGANIZATIONS = 50
 PICK_UPS = 200
 PAUSE = 0.05

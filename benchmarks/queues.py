@@ -33,7 +33,7 @@ def measure(product: Product, report: Report) -> None:
         "Queues",
         ("queue", "carried by", "jobs/s", "worker CPU ms/job", "pick-up p50 ms", "p99 ms"),
         rows,
-        "5,000 jobs of 50 organizations, whose task only notes the time: one worker process, 10 "
+        "3,000 jobs of 50 organizations, whose task only notes the time: one worker process, 10 "
         "jobs at a time, claimed and finished in Postgres, which syncs to disk.",
         "Pick-up is from the commit of one job until its task begins in an idle worker, 200 times.",
     )

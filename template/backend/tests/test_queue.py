@@ -287,6 +287,7 @@ async def test_a_running_job_that_is_cancelled_is_interrupted(
 # --- Many jobs ------------------------------------------------------------------------------------
 
 
+@pytest.mark.timeout(700)
 async def test_ten_thousand_jobs_are_done_once_each(
     crew: Crew, journal: Journal, api: AsyncEngine
 ) -> None:
@@ -296,7 +297,7 @@ async def test_ten_thousand_jobs_are_done_once_each(
         orders += await Tenant(api).orders(2500, take_note)
     await crew.of(2)
     wanted = set(names(orders))
-    await until(lambda: journal.has("ended", *wanted) and crew.unfinished() == 0, 120.0)
+    await until(lambda: journal.has("ended", *wanted) and crew.unfinished() == 0, 600.0)
     done = [entry for entry in journal.all("ended") if entry.name in wanted]
     assert len(done) == len(wanted) == 10_000
     assert {entry.name for entry in done} == wanted

@@ -8,7 +8,7 @@ grant execute on function app.job_state(app.outbox) to app_api, app_worker;
 grant execute on function
     app.claim_job(uuid, uuid), app.finish_job(uuid, uuid),
     app.retry_job(uuid, uuid, interval, text), app.bury_job(uuid, uuid, text),
-    app.release_job(uuid, uuid)
+    app.release_job(uuid, uuid), app.forgettable()
 to app_worker;
 grant execute on function app.lock_turns(uuid, text) to app_worker, app_definer;
 

@@ -2,6 +2,12 @@
 -- its grants and policies hold. A step on a job that the caller does not hold any more does nothing,
 -- and says so: the worker that was given the job in the meantime decides.
 
+-- A claim and a success need not wait for the disk: if the server crashes and forgets one, the job
+-- runs again, which a task must bear in any case.
+create function app.forgettable() returns void
+language sql volatile set search_path = ''
+as $$ select set_config('synchronous_commit', 'off', true) $$;
+
 -- Start a delivered job, unless it is done, held by a worker, not due yet, or one too many for its
 -- organization; then nothing comes back, and the delivery is spent. An attempt counts from here, so
 -- that one which kills its worker counts too.
@@ -32,6 +38,7 @@ begin
             return;
         end if;
     end if;
+    perform app.forgettable();
     update app.outbox o
     set worker_id = by_worker, started_at = clock_timestamp(), parked = false,
         handed_at = coalesce(o.handed_at, now()), attempts = o.attempts + 1
@@ -55,6 +62,7 @@ end;
 create function app.finish_job(job uuid, by_worker uuid) returns boolean
 language sql volatile set search_path = ''
 as $$
+    select app.forgettable();
     with ended as (delete from app.outbox where id = job and worker_id = by_worker returning 1)
     select exists (select from ended)
 $$;
