@@ -6,10 +6,10 @@ another endpoint costs beyond it is its own.
 
 import sys
 
-import uvicorn  # type: ignore[import-not-found]
 from app.main import create_app  # type: ignore[import-not-found]
 from fastapi import FastAPI  # type: ignore[import-not-found]
 from fastapi.responses import JSONResponse  # type: ignore[import-not-found]
+from serving import serve
 
 
 def build() -> FastAPI:
@@ -24,14 +24,4 @@ def build() -> FastAPI:
 
 
 if __name__ == "__main__":
-    # As `app api` calls it.
-    uvicorn.run(
-        build(),
-        host="127.0.0.1",
-        port=int(sys.argv[1]),
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        timeout_graceful_shutdown=5,
-        ws="websockets-sansio",
-    )
+    serve(build(), int(sys.argv[1]))

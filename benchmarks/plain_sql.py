@@ -16,62 +16,66 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import psycopg
+from app.database import driver_of, sqlalchemy_url  # type: ignore[import-not-found]
 from app.features.contacts import service as contacts  # type: ignore[import-not-found]
 from app.features.contacts.schemas import NewContact  # type: ignore[import-not-found]
 from app.features.me import service as me  # type: ignore[import-not-found]
 from psycopg import sql
-from sqlalchemy.dialects.postgresql import (  # type: ignore[import-not-found]
-    psycopg as dialect,
-)
+from sqlalchemy.ext.asyncio import create_async_engine  # type: ignore[import-not-found]
 
 Parameters = dict[str, Any]
 
 
-class _Captured(Exception):  # noqa: N818  # how a statement comes out
-    def __init__(self, statement: Any, parameters: Parameters) -> None:
-        self.statement = statement
-        self.parameters = parameters
+class _Recorder(psycopg.AsyncCursor[Any]):
+    last: tuple[Any, Any]
+
+    async def execute(self, query: Any, params: Any = None, **options: Any) -> Any:
+        type(self).last = (query, params)
+        return await super().execute(query, params, **options)
 
 
-class _Listener:
-    async def execute(self, statement: Any, parameters: Parameters) -> Any:
-        raise _Captured(statement, parameters)
+async def _statements(job: dict[str, Any]) -> dict[str, tuple[bytes, Parameters]]:
+    """What the driver is given when the services run; nothing of it is committed."""
+    someone = SimpleNamespace(
+        user_id=UUID(job["user_id"]),
+        organization_id=UUID(job["organization_id"]),
+        role="admin",
+        permissions=frozenset(),
+    )
+    new = NewContact(name="New", email=f"{uuid4().hex}@example.com", company="Some", amount="1.50")
+    calls: dict[str, Callable[[Any], Any]] = {
+        "me": lambda session: me.me(session, someone),
+        "list": lambda session: contacts.list_contacts(session, limit=100, cursor=None, q=None),
+        "insert": lambda session: contacts.create_contact(session, new),
+    }
+    found = {}
+    engine = create_async_engine(sqlalchemy_url(job["url"]), isolation_level="AUTOCOMMIT")
+    async with engine.connect() as session:
+        driver = await driver_of(session)
+        await driver.execute(_opening(job["claims"]))
+        driver.cursor_factory = _Recorder
+        for name, call in calls.items():
+            await call(session)
+            query, parameters = _Recorder.last
+            found[name] = (bytes(query), dict(parameters))
+        await driver.rollback()
+    await engine.dispose()
+    return found
 
-    scalar = execute
 
-
-async def _statement(call: Callable[[Any], Any]) -> tuple[str, Parameters]:
-    try:
-        await call(_Listener())
-    except _Captured as captured:
-        compiled = captured.statement.compile(
-            dialect=dialect.dialect(), column_keys=list(captured.parameters)
-        )
-        return str(compiled), dict(compiled.construct_params(captured.parameters))
-    raise RuntimeError("the service ran no statement")
+def _opening(claims: dict[str, Any]) -> sql.Composed:
+    return sql.SQL("BEGIN; SELECT * FROM app.enter({}, {})").format(json.dumps(claims), "benchmark")
 
 
 async def _measure(job: dict[str, Any]) -> dict[str, list[float]]:
-    someone = SimpleNamespace(
-        user_id=UUID(job["user_id"]), organization_id=UUID(job["organization_id"])
-    )
-    new = NewContact(name="New", email="new@example.com", company="Some", amount="1.50")
-    statements = {
-        "me": await _statement(lambda session: me.me(session, someone)),
-        "list": await _statement(
-            lambda session: contacts.list_contacts(session, limit=100, cursor=None, q=None)
-        ),
-        "insert": await _statement(lambda session: contacts.create_contact(session, new)),
-    }
+    query, parameters = (await _statements(job))[job["statement"]]
     connections = [
         await psycopg.AsyncConnection.connect(job["url"], autocommit=True, prepare_threshold=None)
         for _ in range(job["concurrency"])
     ]
     try:
-        name = job["statement"]
-        text, parameters = statements[name]
-        await _round(connections, text, parameters, job["claims"], 50 * len(connections))
-        return {"round": await _round(connections, text, parameters, job["claims"], job["total"])}
+        await _round(connections, query, parameters, job["claims"], 50 * len(connections))
+        return {"round": await _round(connections, query, parameters, job["claims"], job["total"])}
     finally:
         for connection in connections:
             await connection.close()
@@ -79,16 +83,14 @@ async def _measure(job: dict[str, Any]) -> dict[str, list[float]]:
 
 async def _round(
     connections: list[psycopg.AsyncConnection[Any]],
-    text: str,
+    query: bytes,
     parameters: Parameters,
     claims: dict[str, Any],
     total: int,
 ) -> list[float]:
     numbers = count()
     latencies: list[float] = []
-    opening = sql.SQL("BEGIN; SELECT * FROM app.enter({}, {})").format(
-        json.dumps(claims), "benchmark"
-    )
+    opening = _opening(claims)
 
     async def ask(connection: psycopg.AsyncConnection[Any]) -> None:
         while next(numbers) < total:
@@ -97,7 +99,7 @@ async def _round(
             given = parameters
             if "email" in given:
                 given = {**given, "email": f"{uuid4().hex}@example.com"}
-            cursor = await connection.execute(text.encode(), given)
+            cursor = await connection.execute(query, given)
             await cursor.fetchone()
             await connection.commit()
             latencies.append(time.perf_counter() - began)

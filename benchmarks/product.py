@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -162,19 +162,18 @@ class Product:
 
     # --- An API of our own beside it ---
 
-    @contextmanager
-    def measured_api(self, database_url: str | None = None) -> Iterator[tuple[str, int]]:
+    def measured_api(
+        self, database_url: str | None = None
+    ) -> AbstractContextManager[tuple[str, int]]:
         """An API process with GET /hello in addition, logging as production does.
 
         Args:
             database_url: Another way to the same database, through a proxy.
 
-        Yields:
-            Its URL and its process id.
+        Returns:
+            What starts it, gives its URL and its process id, and stops it.
         """
         runtime = self.runtime()
-        port = free_port()
-        url = f"http://127.0.0.1:{port}"
         settings: Mapping[str, str] = {
             **runtime["environment"],
             "DATABASE_URL": database_url or runtime["urls"]["app_api"],
@@ -185,10 +184,22 @@ class Product:
             "RATE_LIMIT_PER_ADDRESS": "1000000000/minute",
         }
         settings = {name: v for name, v in settings.items() if name != "MIGRATION_DATABASE_URL"}
-        log = self.repository.parent / "api.log"
+        return self._serve("hello_api.py", settings, "/readyz")
+
+    def bare_api(self) -> AbstractContextManager[tuple[str, int]]:
+        """FastAPI alone with the same GET /hello, served the same way."""
+        return self._serve("bare_api.py", {}, "/hello")
+
+    @contextmanager
+    def _serve(
+        self, script: str, settings: Mapping[str, str], ready: str
+    ) -> Iterator[tuple[str, int]]:
+        port = free_port()
+        url = f"http://127.0.0.1:{port}"
+        log = self.repository.parent / f"{script}.log"
         with log.open("wb") as output:
             process = subprocess.Popen(
-                [self.python, BENCHMARKS / "hello_api.py", str(port)],
+                [self.python, BENCHMARKS / script, str(port)],
                 cwd=self.repository / "backend",
                 env=environment(**settings, PYTHONPATH=str(self.repository / "backend")),
                 stdout=output,
@@ -196,9 +207,9 @@ class Product:
             )
         try:
             deadline = time.monotonic() + _READY_SECONDS
-            while not _answers(f"{url}/readyz"):
+            while not _answers(f"{url}{ready}"):
                 if process.poll() is not None or time.monotonic() > deadline:
-                    raise SystemExit(f"the API did not start:\n{log.read_text()}")
+                    raise SystemExit(f"{script} did not start:\n{log.read_text()}")
                 time.sleep(0.05)
             yield url, process.pid
         finally:

@@ -91,8 +91,13 @@ async def refuse_unsafe_login(engine: AsyncEngine) -> None:
 
 async def driver_of(session: Session) -> psycopg.AsyncConnection[Any]:
     """The psycopg connection under a session, for what only it can do, such as COPY."""
-    raw = await session.get_raw_connection()
-    driver = raw.driver_connection
+    connection = session.sync_connection
+    # Asking asynchronously costs a greenlet, which only a new connection needs.
+    if connection is None or connection.invalidated:
+        raw = await session.get_raw_connection()
+        driver = raw.driver_connection
+    else:
+        driver = connection.connection.driver_connection
     if not isinstance(driver, psycopg.AsyncConnection):
         raise TypeError("the application runs over psycopg")
     return driver

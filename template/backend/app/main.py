@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import httpx
-from fastapi import APIRouter, FastAPI
+from fastapi import FastAPI
 
 from app import health, logs, metrics
 from app.audit import endpoints as audit
@@ -68,6 +68,11 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     problems.install(app)
     app.state.principal_limit = middleware.install(app, settings, uploads=[f"{API}/imports"])
 
+    # First, because routes are tried in order; and each by itself, because a router inside of
+    # another router is searched twice.
+    for feature in (me, contacts, imports, audit, realtime):
+        app.include_router(feature.router, prefix=API)
+
     checks = {
         "database": lambda: require_current(engine),
         "queue": jobs.check,
@@ -77,9 +82,4 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.include_router(metrics.router(settings.metrics_token, readings(engine)))
     if settings.docs_enabled:
         app.include_router(docs.router())
-
-    api = APIRouter(prefix=API)
-    for feature in (me, contacts, imports, audit, realtime):
-        api.include_router(feature.router)
-    app.include_router(api)
     return app

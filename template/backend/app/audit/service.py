@@ -12,6 +12,7 @@ from app.audit.schemas import AuditEventOut
 from app.database import Session
 from app.json_sql import json_object, json_page
 from app.orm import table_of
+from app.statements import scalar
 
 _events = table_of(AuditEvent)
 _FILTERS = {
@@ -45,5 +46,5 @@ async def list_events(
     """A page of audit events, newest first, as JSON. `actor` is a user's id, ours or theirs."""
     given = {"cursor": cursor, "actor": actor, "action": action, "table": table, "since": since}
     used = {name: value for name, value in given.items() if value is not None}
-    page: str = await session.scalar(_page(frozenset(used)), {"limit": limit, **used})
+    page: str = await scalar(session, _page(frozenset(used)), {"limit": limit, **used})
     return page

@@ -22,6 +22,7 @@ from app.tenancy.session import Standing, transaction
 
 log = structlog.get_logger()
 _bearer = HTTPBearer(auto_error=False, description="A token of the sign-in provider.")
+_Bearer = Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
 _NOT_A_MEMBER = "You are not a member of this organization."
 _RECORD_DENIED = text("""
     select audit.record_event('access.denied', jsonb_build_object('path', cast(:path as text)))
@@ -65,9 +66,8 @@ class Access:
     session: Session
 
 
-async def authenticate(
-    request: Request,
-    credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)],
+async def _authenticate(
+    request: Request, credentials: HTTPAuthorizationCredentials | None
 ) -> Identity:
     """Verify the bearer token, or refuse with 401 (or 503 while the provider's keys are away)."""
     if credentials is None:
@@ -90,8 +90,11 @@ async def authenticate(
 
 @asynccontextmanager
 async def _prove(
-    request: Request, identity: Identity, permission: Permission | None
+    request: Request,
+    credentials: HTTPAuthorizationCredentials | None,
+    permission: Permission | None,
 ) -> AsyncIterator[Access]:
+    identity = await _authenticate(request, credentials)
     engine: AsyncEngine = request.app.state.engine
     async with transaction(engine, identity.claims(), request.state.request_id) as (
         session,
@@ -124,10 +127,8 @@ class _Requires:
     def __init__(self, permission: Permission | None) -> None:
         self.permission = permission
 
-    async def __call__(
-        self, request: Request, identity: Annotated[Identity, Depends(authenticate)]
-    ) -> AsyncIterator[Access]:
-        async with _prove(request, identity, self.permission) as access:
+    async def __call__(self, request: Request, credentials: _Bearer) -> AsyncIterator[Access]:
+        async with _prove(request, credentials, self.permission) as access:
             yield access
 
 
@@ -135,10 +136,8 @@ class _CallerWith:
     def __init__(self, permission: Permission) -> None:
         self.permission = permission
 
-    async def __call__(
-        self, request: Request, identity: Annotated[Identity, Depends(authenticate)]
-    ) -> Caller:
-        async with _prove(request, identity, self.permission) as access:
+    async def __call__(self, request: Request, credentials: _Bearer) -> Caller:
+        async with _prove(request, credentials, self.permission) as access:
             return Caller(access.principal, request.state.request_id, request.app.state.engine)
 
 

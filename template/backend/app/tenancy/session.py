@@ -8,14 +8,14 @@ from typing import Any
 from uuid import UUID
 
 import psycopg
-from psycopg import sql
+from psycopg.pq import Escaping
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from app.database import Session, driver_of
 
 # BEGIN travels with the context: a transaction of a tenant costs one round trip more than none.
-_ENTER = sql.SQL("BEGIN; SELECT user_id, org_id, role, known FROM app.enter({}, {})")
+_ENTER = b"BEGIN; SELECT user_id, org_id, role, known FROM app.enter(%b, %b)"
 _SIGN_IN = text("SELECT app.sign_in()")
 
 
@@ -75,7 +75,9 @@ async def _commit(session: AsyncConnection) -> None:
 
 async def _open(session: AsyncConnection, claims: str, request_id: str) -> Standing:
     driver = await driver_of(session)
-    query = _ENTER.format(claims, request_id).as_bytes(driver)
+    # Two statements in one message cannot have parameters: the values are quoted by libpq.
+    quoted = Escaping(driver.pgconn).escape_literal
+    query = _ENTER % (quoted(claims.encode()), quoted(request_id.encode()))
     cursor = await driver.execute(query, prepare=False)
     cursor.nextset()
     row = await cursor.fetchone()

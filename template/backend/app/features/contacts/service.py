@@ -12,6 +12,7 @@ from app.features.contacts.schemas import ContactChanges, ContactOut, NewContact
 from app.json_sql import json_object, json_page, json_text
 from app.orm import table_of
 from app.security.problems import Problem
+from app.statements import scalar
 
 _contacts = table_of(Contact)
 _as_json = json_text(json_object(ContactOut, _contacts))
@@ -52,18 +53,18 @@ async def list_contacts(session: Session, *, limit: int, cursor: UUID | None, q:
     statement = _page(search=bool(q), later=cursor is not None)
     parameters = {"limit": limit, "cursor": cursor, "q": q}
     used = {name: value for name, value in parameters.items() if value not in {None, ""}}
-    page: str = await session.scalar(statement, used)
+    page: str = await scalar(session, statement, used)
     return page
 
 
 async def create_contact(session: Session, new: NewContact) -> str:
     """Add a contact, and return it as JSON."""
-    return str(await session.scalar(_CREATE, new.model_dump()))
+    return str(await scalar(session, _CREATE, new.model_dump()))
 
 
 async def get_contact(session: Session, contact_id: UUID) -> str:
     """One contact as JSON, or 404."""
-    return str(_found(await session.scalar(_GET, {"contact_id": contact_id})))
+    return str(_found(await scalar(session, _GET, {"contact_id": contact_id})))
 
 
 async def update_contact(session: Session, contact_id: UUID, changes: ContactChanges) -> str:
@@ -77,7 +78,7 @@ async def update_contact(session: Session, contact_id: UUID, changes: ContactCha
 
 async def delete_contact(session: Session, contact_id: UUID) -> None:
     """Delete a contact, or 404."""
-    _found(await session.scalar(_DELETE, {"contact_id": contact_id}))
+    _found(await scalar(session, _DELETE, {"contact_id": contact_id}))
 
 
 def _found(result: Any) -> Any:

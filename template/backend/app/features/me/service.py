@@ -10,6 +10,7 @@ from app.features.me.schemas import CurrentOrganization, CurrentUser
 from app.features.organizations.models import Organization, User
 from app.json_sql import json_object, json_text
 from app.orm import table_of
+from app.statements import first
 
 _organization = (
     select(json_object(CurrentOrganization, table_of(Organization)))
@@ -28,7 +29,10 @@ async def me(session: Session, principal: Principal) -> str:
         "user_id": principal.user_id,
         "organization_id": principal.organization_id,
     }
-    user, organization = (await session.execute(_WHO, parameters)).one()
+    who = await first(session, _WHO, parameters)
+    if who is None:
+        raise RuntimeError("a signed-in user cannot see their own row in users")
+    user, organization = who
     return (
         f'{{"user":{user},"organization":{organization or "null"},'
         f'"role":{json.dumps(principal.role)},'
