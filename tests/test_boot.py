@@ -1,5 +1,6 @@
 """Every combination boots as a user boots it, and does over HTTP and WebSocket what it promises."""
 
+import contextlib
 import json
 import re
 import threading
@@ -587,6 +588,21 @@ def test_the_documentation_needs_no_other_site(running: Product) -> None:
 
 
 # --- Operation ---
+
+
+def test_the_queue_can_be_looked_into(running: Product) -> None:
+    """Where it has a dashboard: on this machine, by this machine's name."""
+    said = running.said()
+    found = re.search(r"^  jobs +(http://127\.0\.0\.1:\d+)$", said, re.MULTILINE)
+    if found is None:
+        pytest.skip("this queue has no dashboard, or what it needs is not on this machine")
+
+    def is_shown() -> bool:
+        with contextlib.suppress(httpx.TransportError):
+            return httpx.get(found[1], trust_env=False, follow_redirects=True).is_success
+        return False
+
+    until(is_shown, f"a dashboard at {found[1]}", 90.0)
 
 
 def test_the_doctor_finds_nothing(running: Product) -> None:
