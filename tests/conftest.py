@@ -27,6 +27,8 @@ def rendered(source: Path, combination: Answers, tmp_path_factory: pytest.TempPa
     return render(source, tmp_path_factory.mktemp("rendered") / "acme", combination)
 
 
+# First, because pytest-xdist reads the groups in the same hook.
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Keep together, on one of several processes, the tests that share what was dear to set up."""
     for item in items:
