@@ -100,6 +100,22 @@ async def test_good_rows_become_contacts_and_bad_ones_are_kept(office: Office) -
 
 
 @pytest.mark.usefixtures("worker")
+async def test_what_a_field_may_hold_arrives_as_it_is(office: Office) -> None:
+    names = ["A\rB", "A\nB", "A\tB", "A\r\nB", 'A "B" C', "A, B", "\\N", "\\.", "NULL", "Zoë 李"]
+    file = io.StringIO(newline="")
+    writer = csv.writer(file)
+    writer.writerow(("name", "email", "company", "amount"))
+    writer.writerows((name, f"p{n}@example.org", "", n) for n, name in enumerate(names))
+    accepted = await office.upload(file.getvalue().encode())
+    state = await office.finished(accepted.json()["id"])
+    assert (state["status"], state["rows_rejected"]) == ("succeeded", 0)
+    page = await office.api.get("/api/v1/contacts", headers=office.headers)
+    found = {contact["email"]: contact for contact in page.json()["items"]}
+    assert [found[f"p{n}@example.org"]["name"] for n in range(len(names))] == names
+    assert {contact["company"] for contact in found.values()} == {""}
+
+
+@pytest.mark.usefixtures("worker")
 async def test_the_same_file_twice_doubles_nothing(office: Office) -> None:
     content = csv_of(people(30))
     for rejected in (0, 30):
