@@ -68,6 +68,15 @@ fulfil = jobs.task("tests.order", Order, **_RULES)(_fulfil)
 one_by_one = jobs.task("tests.one_by_one", Order, per_organization=1, **_RULES)(_fulfil)
 named = jobs.task("tests.named", Order, key=lambda order: order.name, **_RULES)(_fulfil)
 
+ASKED: dict[str, UUID] = {}
+
+
+@jobs.task("tests.asking", Order, **_RULES)
+async def asking(job: jobs.Job, order: Order) -> None:
+    """Enqueue from within a job, and note which job came of it."""
+    async with job.transaction() as session:
+        ASKED[order.name] = await jobs.enqueue(session, named, Order(order.name))
+
 
 class Workshop:
     """A database of its own, a tenant that orders, and two workers that are told what to run."""
@@ -275,6 +284,18 @@ async def test_a_parked_job_that_is_cancelled_needs_no_turn(
     assert parked_name not in RUNS
     GATES.pop(name).set()
     await running
+
+
+async def test_a_key_is_the_tenants_own_also_within_a_job(
+    workshop: Workshop, platform: Platform, connections: Connections
+) -> None:
+    other = Workshop(platform, connections)
+    name, theirs = await other.order(named)
+    _, ours = await workshop.order(named, name)
+    _, job_id = await workshop.order(asking, name)
+    await workshop.worker(job_id)
+    assert ASKED[name] == ours != theirs
+    await other.close()
 
 
 # --- Dead letters and keys ------------------------------------------------------------------------

@@ -17,6 +17,7 @@ from urllib.parse import quote
 
 from app.dev import processes
 from app.dev.processes import LOOPBACK, POLL_SECONDS, DevelopmentError, free_port, last_lines
+from app.dev.queues import Place, QueueServer
 
 STOP_STEPS = ((signal.SIGTERM, 15.0),)
 
@@ -176,6 +177,18 @@ class Valkey:
     def _failure(self, summary: str) -> DevelopmentError:
         end = last_lines(self.log, start=self._log_start)
         return DevelopmentError(f"{summary}. The end of {self.log}:\n{end}")
+
+
+def queue_server(place: Place, note: str | None = None) -> QueueServer:
+    """A Valkey to carry a queue."""
+    valkey = Valkey(
+        place.folder / "valkey",
+        password=place.password,
+        log=place.logs / "valkey.log",
+        port=place.last_port("valkey"),
+        durable=place.durable,
+    )
+    return QueueServer("valkey", valkey, note)
 
 
 def _ask(stream: BufferedRWPair, *words: str) -> bytes:

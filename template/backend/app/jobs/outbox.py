@@ -24,9 +24,11 @@ _ENQUEUE = text("""
     do nothing
     returning id
 """)
+# A worker's login sees every tenant's jobs, so the tenant is said here.
 _SAME_KEY = text("""
     select id from app.outbox
-    where task = :task and unique_key = :key and failed_at is null
+    where org_id = (select app.current_org_id())
+      and task = :task and unique_key = :key and failed_at is null
 """)
 _CANCEL = text("select app.cancel_job(:id)")
 

@@ -2,9 +2,9 @@
 
 import shutil
 
+from app.dev import valkey
 from app.dev.environment import REPOSITORY
 from app.dev.queues import Dashboard, NoDashboard, Place, QueueServer
-from app.dev.valkey import Valkey
 
 SETTING: str | None = "REDIS_URL"
 
@@ -13,16 +13,7 @@ _BOARD = REPOSITORY / "dashboard"
 
 def server(place: Place) -> QueueServer | None:
     """A Valkey."""
-    return QueueServer(
-        "valkey",
-        Valkey(
-            place.folder / "valkey",
-            password=place.password,
-            log=place.logs / "valkey.log",
-            port=place.last_port("valkey"),
-            durable=place.durable,
-        ),
-    )
+    return valkey.queue_server(place)
 
 
 def dashboard(url: str, port: int) -> Dashboard | NoDashboard:

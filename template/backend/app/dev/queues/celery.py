@@ -3,12 +3,11 @@
 import importlib.util
 import sys
 
-from app.dev import rabbitmq
+from app.dev import rabbitmq, valkey
 from app.dev.environment import REPOSITORY
 from app.dev.processes import LOOPBACK
 from app.dev.queues import Dashboard, NoDashboard, Place, QueueServer
 from app.dev.rabbitmq import RabbitMQ
-from app.dev.valkey import Valkey
 
 SETTING: str | None = "BROKER_URL"
 
@@ -30,17 +29,7 @@ def server(place: Place) -> QueueServer | None:
                 port=place.last_port("rabbitmq"),
             ),
         )
-    return QueueServer(
-        "valkey",
-        Valkey(
-            place.folder / "valkey",
-            password=place.password,
-            log=place.logs / "valkey.log",
-            port=place.last_port("valkey"),
-            durable=place.durable,
-        ),
-        note=_WITHOUT,
-    )
+    return valkey.queue_server(place, note=_WITHOUT)
 
 
 def dashboard(url: str, port: int) -> Dashboard | NoDashboard:
