@@ -37,9 +37,11 @@ def database(new_database: Callable[..., Connections]) -> Connections:
 
 @pytest.fixture
 def logged(monkeypatch: pytest.MonkeyPatch) -> LogCapture:
-    """What the channel logs; its own logger may have been configured by an earlier test."""
+    """What the channel logs, whatever an earlier test has made of the process's logging."""
     capture = LogCapture()
-    monkeypatch.setattr(postgres, "log", structlog.wrap_logger(None, processors=[capture]))
+    everything = structlog.make_filtering_bound_logger(0)
+    logger = structlog.wrap_logger(None, processors=[capture], wrapper_class=everything)
+    monkeypatch.setattr(postgres, "log", logger)
     return capture
 
 
