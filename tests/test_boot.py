@@ -1,12 +1,14 @@
 """Every combination boots as a user boots it, and does over HTTP and WebSocket what it promises."""
 
 import contextlib
+import http.client
 import json
 import re
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from socket import MSG_PEEK
 from typing import Any
 from uuid import uuid4
 
@@ -545,6 +547,24 @@ def test_forged_tokens_are_refused(running: Product) -> None:
         != 401
     }
     assert not accepted
+
+
+# --- Connections ---
+
+
+def test_an_idle_connection_outlives_the_patience_of_a_proxy(running: Product) -> None:
+    """A server that hangs up first does so, now and then, while a proxy's request is coming."""
+    address = httpx.URL(running.url)
+    connection = http.client.HTTPConnection(address.host, address.port, timeout=60)
+    with contextlib.closing(connection):
+        for idle in (6.0, 0.0):  # uvicorn's own limit is 5 s
+            connection.request("GET", "/healthz")
+            assert connection.getresponse().read()
+            assert connection.sock, "the server hung up"
+            connection.sock.settimeout(idle)
+            with contextlib.suppress(TimeoutError, BlockingIOError):
+                assert connection.sock.recv(1, MSG_PEEK), "the server hung up"
+            connection.sock.settimeout(60)
 
 
 # --- Security ---

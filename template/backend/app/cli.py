@@ -38,6 +38,13 @@ def api(
     proxies: Annotated[
         str, typer.Option(help="Proxies whose X-Forwarded-For is believed, comma separated.")
     ] = "127.0.0.1",
+    keep_alive: Annotated[
+        int,
+        typer.Option(
+            help="Seconds that an idle connection is kept. Longer than the load balancer's own"
+            " (60 is usual), or it now and then sends a request into a closing connection: a 502."
+        ),
+    ] = 75,
 ) -> None:
     """Serve the HTTP API."""
     import uvicorn
@@ -51,6 +58,7 @@ def api(
         log_config=None,
         access_log=False,
         server_header=False,
+        timeout_keep_alive=keep_alive,
         timeout_graceful_shutdown=30,
         ws="websockets-sansio",
         ws_per_message_deflate=False,
