@@ -34,12 +34,12 @@ DRAIN_SECONDS = 3.0
 
 _TABLES = """
     create table test_guards (
-        id uuid not null default app.uuid_v7(), org_id uuid not null default app.default_org_id(),
+        id uuid not null default app.uuid_v7(), org_id uuid not null default app.default_tenant_id(),
         name text not null, done int not null, primary key (org_id, name)
     );
     create table test_effects (
         id uuid primary key default app.uuid_v7(),
-        org_id uuid not null default app.default_org_id(), name text not null, step int not null
+        org_id uuid not null default app.default_tenant_id(), name text not null, step int not null
     );
     select app.isolate('public.test_guards'), app.isolate('public.test_effects');
 """

@@ -140,7 +140,7 @@ def gate(name: str) -> str:
 
 
 work = jobs.task("tests.work", Work, on_failure=_tell)(_work)
-limited = jobs.task("tests.limited", Work, per_organization=2)(_work)
+limited = jobs.task("tests.limited", Work, per_tenant=2)(_work)
 keyed = jobs.task("tests.keyed", Work, key=lambda work: work.name)(_work)
 brief = jobs.task("tests.brief", Work, attempts=1, timeout=1.0, on_failure=_tell)(_work)
 fragile = jobs.task(

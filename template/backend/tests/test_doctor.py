@@ -63,7 +63,7 @@ def mutation(name: str, sql: str, *found: str) -> Mutation:
 NOTES = """
 create table public.notes (
     id uuid not null default app.uuid_v7(),
-    org_id uuid not null default app.default_org_id(),
+    org_id uuid not null default app.default_tenant_id(),
     body text not null,
     primary key (org_id, id)
 );
@@ -413,7 +413,7 @@ MUTATIONS = (
     ),
     mutation(
         "table that cannot be audited",
-        "create table public.pairs (org_id uuid not null default app.default_org_id(), "
+        "create table public.pairs (org_id uuid not null default app.default_tenant_id(), "
         "word text, primary key (org_id, word)); select app.isolate('public.pairs')",
         "audit-triggers: public.pairs",
     ),

@@ -65,7 +65,7 @@ _RULES: dict[str, Any] = {
     "on_failure": _bury,
 }
 fulfil = jobs.task("tests.order", Order, **_RULES)(_fulfil)
-one_by_one = jobs.task("tests.one_by_one", Order, per_organization=1, **_RULES)(_fulfil)
+one_by_one = jobs.task("tests.one_by_one", Order, per_tenant=1, **_RULES)(_fulfil)
 named = jobs.task("tests.named", Order, key=lambda order: order.name, **_RULES)(_fulfil)
 
 ASKED: dict[str, UUID] = {}

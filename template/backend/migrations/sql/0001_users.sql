@@ -1,0 +1,11 @@
+-- Tenancy by users: whose a row is stands in its column user_id.
+
+create function app.tenancy(out tenant_column text, out is_mine text)
+language sql immutable
+return row('user_id'::text, 'user_id = (select app.current_user_id())'::text);
+
+grant select on public.users to app_api, app_worker;
+create policy self on public.users for select to app_api, app_worker
+    using (id = (select app.current_user_id()));
+
+select app.audit('public.users', 'id'), app.audit('public.tenants', 'id');

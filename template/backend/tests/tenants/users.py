@@ -1,0 +1,43 @@
+"""Tenants as tests need them: people."""
+
+import json
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+import psycopg
+
+
+@dataclass(frozen=True)
+class Tenant:
+    """A person."""
+
+    name: str
+    id: UUID
+    user_id: UUID
+
+    @property
+    def subject(self) -> str:
+        return f"user_{self.name}"
+
+    @property
+    def words(self) -> list[str]:
+        """What only the tenant's own answers may hold."""
+        return [str(self.id), self.subject]
+
+    def claims(self, subject: str | None = None, role: str = "admin") -> str:
+        """A token's claims: the tenant's own, or those of somebody who names this tenant."""
+        return json.dumps({"sub": subject or self.subject, "iat": 1})
+
+
+def make(admin: psycopg.Connection[Any], name: str, secret: str = "T") -> Tenant:
+    """Make a person; `secret` is their name."""
+    row = admin.execute(
+        """
+        insert into public.users (subject, name) values ('user_' || %(name)s, %(secret)s)
+        returning id, id
+        """,
+        {"name": name, "secret": secret},
+    ).fetchone()
+    assert row is not None
+    return Tenant(name, *row)
