@@ -1,23 +1,23 @@
-"""Bring a database to the current version: roles, tables, policies, the passwords of the logins."""
+"""Bring a database to the current version: roles, tables, policies, the passwords of the logins.
 
-from functools import cache
+There are two histories: of the tables that exist once (`migrations/control`), and of the tables of
+tenants (`migrations/tenant`), which exist once or once for each tenant.
+"""
+
 from hashlib import sha256
-from pathlib import Path
 
 import psycopg
 from alembic import command, op
-from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
 from psycopg import sql
-from sqlalchemy import Connection, create_engine, text
+from sqlalchemy import create_engine, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 from sqlalchemy.pool import NullPool
 
+from app.choices import tenancy
 from app.database import psycopg_url, sqlalchemy_url
+from app.revisions import BACKEND, alembic_config, earlier_revisions
 from app.settings import Settings
 
-BACKEND = Path(__file__).resolve().parents[1]
 SQL = BACKEND / "migrations" / "sql"
 VERSION_SCHEMA = "app_migrations"
 
@@ -40,16 +40,6 @@ def server_version() -> int:
     return int(op.get_bind().exec_driver_sql("show server_version_num").scalar_one())
 
 
-def _head() -> str | None:
-    return ScriptDirectory.from_config(_config()).get_current_head()
-
-
-@cache
-def _earlier_revisions() -> frozenset[str | None]:
-    history = ScriptDirectory.from_config(_config()).walk_revisions()
-    return frozenset(revision.down_revision for revision in history)  # type: ignore[misc]
-
-
 async def require_current(engine: AsyncEngine) -> None:
     """Raise if the database is behind what this code was written for.
 
@@ -57,9 +47,10 @@ async def require_current(engine: AsyncEngine) -> None:
     needs them, and the processes of the old code go on meanwhile.
     """
     async with engine.connect() as session:
-        found = await session.scalar(text("select app.schema_version()"))
-    if found in _earlier_revisions():
-        raise RuntimeError(f"the database is at revision {found}, this code needs {_head()}")
+        found = await session.scalar(text("select app.schema_versions()"))
+    behind = earlier_revisions() & set(found)
+    if behind:
+        raise RuntimeError(f"the database is at {', '.join(behind)}, behind this code")
 
 
 def migrate(settings: Settings) -> str:
@@ -82,27 +73,32 @@ def migrate(settings: Settings) -> str:
         owner.execute(f"create schema if not exists {VERSION_SCHEMA}")
         _borrow_owner_roles(owner)
         try:
-            revision = _upgrade(url)
+            upgrade(url, "control")
             _install_answers(owner)
+            tenancy.migrate_tenants(url)
         finally:
             _return_owner_roles(owner)
         owner.execute("select audit.ensure_partitions()")
         _configure_logins(owner, settings)
-    return revision
+        found = owner.execute("select unnest(app.schema_versions())").fetchall()
+    return ", ".join(revision for (revision,) in found)
 
 
-def _upgrade(url: str) -> str:
+def upgrade(url: str, branch: str, *, schema: str | None = None) -> None:
+    """Apply what is pending of one history.
+
+    Args:
+        url: The database, as the role that owns it.
+        branch: `control` or `tenant`.
+        schema: Where a tenant has tables, and a version, of its own; else there is one of each.
+    """
     engine = create_engine(sqlalchemy_url(url), poolclass=NullPool)
     try:
         with engine.connect() as connection:
             connection.exec_driver_sql("set lock_timeout = '5s'")
+            connection.exec_driver_sql(f"set search_path = {schema or 'public'}")
             connection.commit()
-            config = _config(connection)
-            command.upgrade(config, "head")
-            context = MigrationContext.configure(
-                connection, opts={"version_table_schema": VERSION_SCHEMA}
-            )
-            return context.get_current_revision() or ""
+            command.upgrade(alembic_config(connection, schema or VERSION_SCHEMA), f"{branch}@head")
     finally:
         engine.dispose()
 
@@ -132,12 +128,6 @@ def _install_answers(owner: psycopg.Connection) -> None:
             )
             if news.fetchone() is not None:
                 owner.execute(file.read_bytes())
-
-
-def _config(connection: Connection | None = None) -> Config:
-    config = Config(BACKEND / "alembic.ini")
-    config.attributes["connection"] = connection
-    return config
 
 
 def _borrow_owner_roles(owner: psycopg.Connection) -> None:

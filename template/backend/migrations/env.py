@@ -4,12 +4,12 @@ from alembic import context
 
 from app.models import Base
 
-connection = context.config.attributes["connection"]
+attributes = context.config.attributes
 
 context.configure(
-    connection=connection,
+    connection=attributes["connection"],
     target_metadata=Base.metadata,
-    version_table_schema="app_migrations",
+    version_table_schema=attributes["version_schema"],
     transaction_per_migration=True,
     compare_server_default=False,
 )

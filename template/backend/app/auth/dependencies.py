@@ -22,6 +22,7 @@ from app.security.problems import Problem
 from app.tenancy.session import Standing, transaction
 
 log = structlog.get_logger()
+_NOT_READY_SECONDS = 5
 _bearer = HTTPBearer(auto_error=False, description="A token of the sign-in provider.")
 _Bearer = Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
 _RECORD_DENIED = text("""
@@ -114,6 +115,14 @@ async def _prove(
 def _refusal(
     principal: Principal, standing: Standing, permission: Permission | None
 ) -> Problem | None:
+    if standing.obstacle in {"new", "behind"}:
+        return Problem(
+            503,
+            f"The {tenancy.TENANT} is not ready",
+            "Its tables are being brought up to date. Try again in a moment.",
+            type="tenant-not-ready",
+            headers={"Retry-After": str(_NOT_READY_SECONDS)},
+        )
     if standing.obstacle is not None:
         return Problem(
             403,

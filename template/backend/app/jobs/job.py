@@ -21,6 +21,10 @@ class JobGone(Exception):  # noqa: N818  # an outcome, not a fault
     """The job is finished, discarded, or in the hands of another worker."""
 
 
+class TenantNotReady(Exception):  # noqa: N818  # an outcome, not a fault
+    """The tables of the job's tenant are being made or migrated: the job has to wait."""
+
+
 class Job:
     """What a task gets to work with. Its sessions see the tenant that enqueued the job."""
 
@@ -40,9 +44,12 @@ class Job:
 
         Raises:
             JobGone: this worker does not hold the job any more, so nothing proves the tenant.
+            TenantNotReady: the tenant's tables are not what this code needs.
         """
         claims = {"job_id": str(self.id), "worker_id": str(self._worker_id)}
         async with transaction(self._engine, claims, self.request_id) as (session, standing):
+            if standing.obstacle is not None:
+                raise TenantNotReady(standing.obstacle)
             if standing.tenant_id is None:
                 raise JobGone(str(self.id))
             self._tenant = standing.tenant_id

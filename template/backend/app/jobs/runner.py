@@ -14,7 +14,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app.database import Session, is_connection_lost
-from app.jobs.job import Job, JobGone
+from app.jobs.job import Job, JobGone, TenantNotReady
 from app.jobs.leases import Leases, Running
 from app.jobs.tasks import TASKS, Task, Unrecoverable
 from app.realtime.events import Channel
@@ -29,6 +29,9 @@ _WAIT = Histogram(
 )
 _FAILURES = Counter("job_failures_total", "Attempts that failed.", ["task"])
 
+NOT_READY = timedelta(seconds=5)
+"""How long a job waits whose tenant's tables are being migrated."""
+
 HAND_BACK_SECONDS = 5.0
 """Time to hand a job back when the worker ends; after that its lease runs out."""
 
@@ -38,6 +41,7 @@ _ATTEMPTS = text("""
 """)
 _FINISH = text("select app.finish_job(:id, :me)")
 _RETRY = text("select app.retry_job(:id, :me, :delay, :reason)")
+_POSTPONE = text("select app.postpone_job(:id, :me, :delay)")
 _BURY = text("select app.bury_job(:id, :me, :reason)")
 
 
@@ -127,6 +131,9 @@ class Runner:
                 running.is_at_work = False
         except JobGone:
             log.info("job.gone")
+        except TenantNotReady as error:
+            log.info("job.postponed", obstacle=str(error))
+            await self._step(_POSTPONE, id=claimed.job.id, delay=NOT_READY)
         except Unrecoverable as error:
             _FAILURES.labels(task.name).inc()
             await self._bury(claimed, str(error))
@@ -167,7 +174,7 @@ class Runner:
         self, claimed: _Claimed, reason: str, step: Any, parameters: dict[str, Any]
     ) -> None:
         """End a job that did not succeed, together with what its task does about that."""
-        with suppress(JobGone):
+        with suppress(JobGone, TenantNotReady):
             async with claimed.job.transaction() as session:
                 await _tell_task(session, claimed, reason)
                 held = {"id": claimed.job.id, "me": self.leases.me}

@@ -1,13 +1,31 @@
 """What the models have in common in which tenants are organizations."""
 
+from uuid import UUID
+
 from pydantic import BaseModel
-from sqlalchemy import bindparam, select
+from sqlalchemy import FetchedValue, bindparam, select
+from sqlalchemy.orm import Mapped, mapped_column
 from sqlalchemy.sql.expression import ScalarSelect
 
 from app.auth.identity import Identity
 from app.features.organizations.models import Organization
 from app.json_sql import json_object
 from app.orm import table_of
+
+TENANT = "organization"
+TENANT_COLUMN = "org_id"
+TENANT_FUNCTION = "app.current_org_id"
+IDENTITY_SQL = "0001_organizations.sql"
+
+
+class TenantTable:
+    """Mixin of every model that belongs to a tenant.
+
+    The database fills the column from the transaction's context and its policies check it, so
+    application code neither reads nor writes it.
+    """
+
+    org_id: Mapped[UUID] = mapped_column(primary_key=True, server_default=FetchedValue())
 
 
 def organization_json(schema: type[BaseModel]) -> ScalarSelect[object]:

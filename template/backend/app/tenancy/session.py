@@ -1,9 +1,10 @@
 """A Principal in, a database session that can see only its tenant out."""
 
+import asyncio
 import json
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from uuid import UUID
 
@@ -12,22 +13,39 @@ from psycopg.pq import Escaping
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from app import choices
 from app.database import Session, driver_of
+from app.revisions import earlier_revisions
 
 # BEGIN travels with the context: a transaction of a tenant costs one round trip more than none.
-_ENTER = b"BEGIN; SELECT user_id, tenant_id, role, known, obstacle FROM app.enter(%b, %b)"
+_ENTER = b"""
+BEGIN; SELECT user_id, tenant_id, role, known, obstacle, revision FROM %b(%b, %b)
+"""
 _SIGN_IN = text("SELECT app.sign_in()")
+
+NEW_TENANT_SECONDS = 5.0
+"""How long the first request of a new tenant waits for the tenant's tables."""
+
+_LOOK_AGAIN = 0.05
 
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """What the database has proven about who is asking, at this moment."""
+    """What the database has proven about who is asking, at this moment.
+
+    Attributes:
+        known: Whether the tables say all that the token says.
+        obstacle: Why the tenant is not served, if it is not: `suspended`, `deleted`, or for a while
+            `new` (its tables are being made) or `behind` (they are being migrated).
+        revision: Which migration the tenant's tables came to, where they are its own.
+    """
 
     user_id: UUID | None
     tenant_id: UUID | None
     role: str | None
     known: bool
     obstacle: str | None
+    revision: str | None
 
 
 @asynccontextmanager
@@ -65,8 +83,15 @@ async def transaction(
             await session.execute(_SIGN_IN)
             await _commit(session)
             standing = await _open(session, *opening)
+        patience = asyncio.get_running_loop().time() + NEW_TENANT_SECONDS
+        while standing.obstacle == "new" and asyncio.get_running_loop().time() < patience:
+            await _commit(session)
+            await asyncio.sleep(_LOOK_AGAIN)
+            standing = await _open(session, *opening)
         yield session, standing
         await _commit(session)
+        if standing.tenant_id is not None:
+            await choices.tenancy.recycle(session, standing.tenant_id)
 
 
 async def _commit(session: AsyncConnection) -> None:
@@ -78,10 +103,14 @@ async def _open(session: AsyncConnection, claims: str, request_id: str) -> Stand
     driver = await driver_of(session)
     # Two statements in one message cannot have parameters: the values are quoted by libpq.
     quoted = Escaping(driver.pgconn).escape_literal
-    query = _ENTER % (quoted(claims.encode()), quoted(request_id.encode()))
+    enter = choices.tenancy.ENTER.encode()
+    query = _ENTER % (enter, quoted(claims.encode()), quoted(request_id.encode()))
     cursor = await driver.execute(query, prepare=False)
     cursor.nextset()
     row = await cursor.fetchone()
     if row is None:
         raise RuntimeError("app.enter returned nothing: run `app migrate`")
-    return Standing(*row)
+    standing = Standing(*row)
+    if standing.revision in earlier_revisions():
+        return replace(standing, obstacle="behind")
+    return standing

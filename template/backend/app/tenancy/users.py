@@ -6,10 +6,25 @@ from sqlalchemy import FetchedValue, Null, null
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.auth.identity import Identity
+from app.tenancy.shared import ENTER, migrate_tenants, recycle
+
+__all__ = [
+    "ENTER",
+    "IDENTITY_SQL",
+    "ISOLATION_SQL",
+    "TENANT",
+    "TENANT_COLUMN",
+    "TENANT_FUNCTION",
+    "TenantTable",
+    "migrate_tenants",
+    "organization_json",
+    "recycle",
+    "why_no_tenant",
+]
 
 TENANT = "account"
 IDENTITY_SQL = "0001_people.sql"
-ISOLATION_SQL = "0001_users.sql"
+ISOLATION_SQL = ("0001_users.sql",)
 TENANT_COLUMN = "user_id"
 TENANT_FUNCTION = "app.current_user_id"
 

@@ -26,10 +26,11 @@ return coalesce(
 
 -- The first statement of every transaction: sets the context and says what it amounts to.
 -- `known` is false when the token says something that the tables do not say yet; `obstacle` is the
--- state of a tenant that is not served.
+-- state of a tenant that is not served; `revision` that of its tables, where they are its own.
 create function app.enter(
     claims text, request_id text,
-    out user_id uuid, out tenant_id uuid, out role text, out known boolean, out obstacle text
+    out user_id uuid, out tenant_id uuid, out role text, out known boolean,
+    out obstacle text, out revision text
 )
 language plpgsql set search_path = ''
 as $$

@@ -8,7 +8,7 @@ grant execute on function app.job_state(app.outbox) to app_api, app_worker;
 grant execute on function
     app.claim_job(uuid, uuid), app.finish_job(uuid, uuid),
     app.retry_job(uuid, uuid, interval, text), app.bury_job(uuid, uuid, text),
-    app.release_job(uuid, uuid), app.forgettable()
+    app.release_job(uuid, uuid), app.postpone_job(uuid, uuid, interval), app.forgettable()
 to app_worker;
 grant execute on function app.token_is_news(text, timestamptz) to app_api, app_worker;
 grant execute on function app.lock_turns(uuid, text) to app_worker, app_definer;
@@ -22,7 +22,7 @@ begin
     to app_api, app_worker, app_audit;
     grant execute on function app.sign_in(), app.redeem_ticket(bytea) to app_api;
     grant execute on function
-        app.obstacle(), app.schema_version(), app.job_counts(), app.cancel_job(uuid)
+        app.obstacle(), app.schema_versions(), app.job_counts(), app.cancel_job(uuid)
     to app_api, app_worker;
     grant execute on function
         app.purge_tickets(), app.beat(uuid, interval),
@@ -30,7 +30,8 @@ begin
     to app_worker;
     -- An operator's commands run as the role that migrates.
     execute format(
-        'grant execute on function app.current_user_id(), app.current_tenant_id() to %I',
+        'grant execute on function app.current_user_id(), app.current_tenant_id(), '
+        'app.schema_versions() to %I',
         session_user);
     execute 'reset role';
 end;

@@ -51,10 +51,10 @@ set role app_definer;
 -- These functions look behind policies, so they belong to a role that owns no table and reads the
 -- identity tables through policies of its own.
 
--- Which migration came last: a process asks before it serves.
-create function app.schema_version() returns text
+-- Which migrations came last: a process asks before it serves.
+create function app.schema_versions() returns text[]
 language sql stable security definer set search_path = ''
-as $$ select version_num::text from app_migrations.alembic_version $$;
+as $$ select array_agg(version_num::text order by version_num) from app_migrations.alembic_version $$;
 
 -- The person whom a verified token describes, made on first sight.
 create function app.sign_in_user() returns uuid

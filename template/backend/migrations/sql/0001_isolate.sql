@@ -9,6 +9,7 @@ language plpgsql set search_path = ''
 as $$
 declare
     command text;
+    roles constant text := app.roles_of(target);
     tenant_column text;
     is_mine text;
 begin
@@ -16,10 +17,10 @@ begin
     execute format('alter table %s enable row level security', target);
     execute format('alter table %s force row level security', target);
     foreach command in array commands loop
-        execute format('grant %s on %s to app_api, app_worker', command, target);
+        execute format('grant %s on %s to %s', command, target, roles);
         execute format(
-            'create policy tenant_%s on %s for %s to app_api, app_worker %s',
-            command, target, command,
+            'create policy tenant_%s on %s for %s to %s %s',
+            command, target, command, roles,
             case command
                 when 'insert' then format('with check (%s)', is_mine)
                 when 'update' then format('using (%s) with check (%s)', is_mine, is_mine)

@@ -111,6 +111,14 @@ as $$
     select exists (select from ended)
 $$;
 
+-- The same for a while, because its tenant is not ready.
+create function app.postpone_job(job uuid, by_worker uuid, delay interval) returns boolean
+language sql volatile set search_path = ''
+as $$
+    update app.outbox set run_after = now() + delay where id = job and worker_id = by_worker;
+    select app.release_job(job, by_worker)
+$$;
+
 -- Whichever way a job ends, the next one that waits for its turn gets it.
 create function app.give_turn() returns trigger
 language plpgsql set search_path = ''

@@ -4,6 +4,10 @@ create function app.tenancy(out tenant_column text, out is_mine text)
 language sql immutable
 return row('user_id'::text, 'user_id = (select app.current_user_id())'::text);
 
+create function app.roles_of(target regclass) returns text
+language sql immutable
+return 'app_api, app_worker'::text;
+
 grant select on public.users to app_api, app_worker;
 create policy self on public.users for select to app_api, app_worker
     using (id = (select app.current_user_id()));

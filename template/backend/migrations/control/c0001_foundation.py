@@ -3,9 +3,9 @@
 from app.choices import tenancy
 from app.migrations import run_file, run_sql, server_version
 
-revision = "0001"
+revision = "c0001"
 down_revision = None
-branch_labels = None
+branch_labels = ("control",)
 depends_on = None
 
 UUID_V7 = "return pg_catalog.uuidv7()"
@@ -35,5 +35,6 @@ def upgrade() -> None:
     run_file("0001_realtime.sql")
     run_file("0001_grants.sql")
     run_file("0001_audit.sql")
+    for name in tenancy.ISOLATION_SQL:
+        run_file(name)
     run_file("0001_isolate.sql")
-    run_file(tenancy.ISOLATION_SQL)

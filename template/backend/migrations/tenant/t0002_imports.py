@@ -2,11 +2,11 @@
 
 from app.migrations import run_file
 
-revision = "0003"
-down_revision = "0002"
+revision = "t0002"
+down_revision = "t0001"
 branch_labels = None
 depends_on = None
 
 
 def upgrade() -> None:
-    run_file("0003_imports.sql")
+    run_file("tenant/0002_imports.sql")
