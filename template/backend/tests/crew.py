@@ -20,6 +20,7 @@ import psycopg
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app import jobs
+from app.choices import tenancy
 from app.database import Session
 from app.dev import processes
 from app.dev.processes import last_lines
@@ -32,14 +33,16 @@ from tests.running import Platform
 SECONDS = 60.0
 DRAIN_SECONDS = 3.0
 
-_TABLES = """
+_TABLES = f"""
     create table test_guards (
-        id uuid not null default app.uuid_v7(), org_id uuid not null default app.default_tenant_id(),
-        name text not null, done int not null, primary key (org_id, name)
+        id uuid not null default app.uuid_v7(),
+        {tenancy.TENANT_COLUMN} uuid not null default app.default_tenant_id(),
+        name text not null, done int not null, primary key ({tenancy.TENANT_COLUMN}, name)
     );
     create table test_effects (
         id uuid primary key default app.uuid_v7(),
-        org_id uuid not null default app.default_tenant_id(), name text not null, step int not null
+        {tenancy.TENANT_COLUMN} uuid not null default app.default_tenant_id(),
+        name text not null, step int not null
     );
     select app.isolate('public.test_guards'), app.isolate('public.test_effects');
 """
@@ -294,7 +297,7 @@ class Order(NamedTuple):
 
 
 class Tenant:
-    """An organization that gives work."""
+    """A tenant that gives work."""
 
     def __init__(self, engine: AsyncEngine) -> None:
         self.slug = uuid.uuid4().hex
@@ -306,6 +309,10 @@ class Tenant:
             "org_role": "admin",
             "iat": 1_700_000_000,
         }
+
+    @property
+    def subject(self) -> str:
+        return f"user_{self.slug}"
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Session]:

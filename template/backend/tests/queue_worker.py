@@ -24,11 +24,11 @@ SCHEDULE = "TESTS_QUEUE_SCHEDULE"
 _DONE = text("select coalesce(max(done), 0) from test_guards where name = :name")
 _GUARD = text("""
     insert into test_guards as g (name, done) values (:name, :step)
-    on conflict (org_id, name) do update set done = :step where g.done = :step - 1
+    on conflict on constraint test_guards_pkey do update set done = :step where g.done = :step - 1
     returning done
 """)
 _EFFECT = text("insert into test_effects (name, step) values (:name, :step)")
-_SLUGS = text("select string_agg(slug, ' ') from organizations")
+_PEOPLE = text("select string_agg(subject, ' ') from users")
 
 
 class Entry(msgspec.Struct):
@@ -90,8 +90,8 @@ def _append(path: Path, line: bytes) -> int:
 
 
 async def _tell(session: Session, work: Work, reason: str) -> None:
-    slug = await session.scalar(_SLUGS)
-    note("told", work.name, f"{slug}: {reason}")
+    subject = await session.scalar(_PEOPLE)
+    note("told", work.name, f"{subject}: {reason}")
 
 
 async def _work(job: jobs.Job, work: Work) -> None:
@@ -161,16 +161,16 @@ async def take_note(_: jobs.Job, payload: Note) -> None:
 
 
 class Look(msgspec.Struct):
-    """Look whose rows there are."""
+    """Look who there is."""
 
     name: str
 
 
 @jobs.task("tests.look", Look)
 async def look(job: jobs.Job, payload: Look) -> None:
-    """Write down which organizations can be seen."""
+    """Write down whose rows can be seen."""
     async with job.transaction() as session:
-        note("ended", payload.name, str(await session.scalar(_SLUGS)))
+        note("ended", payload.name, str(await session.scalar(_PEOPLE)))
 
 
 class Tick(msgspec.Struct):

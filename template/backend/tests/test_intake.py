@@ -64,7 +64,7 @@ async def failed_import(office: Office, admin: Connection) -> str:
     import_id: str = accepted.json()["id"]
     await office.finished(import_id)
     admin.execute(
-        "delete from contacts where org_id = (select org_id from imports where id = %s)",
+        "delete from contacts using imports i where i.id = %s",
         (import_id,),
     )
     admin.execute(

@@ -18,7 +18,9 @@ import pytest
 from psycopg import errors, sql
 from psycopg.types.json import Jsonb
 
+from app.choices import tenancy
 from app.dev.servers import Connections
+from tests.choices import tenants
 
 Connection = psycopg.Connection[Any]
 Row = dict[str, Any]
@@ -28,11 +30,7 @@ LOGINS = ("app_api", "app_worker")
 # A worker relays the jobs of every tenant: these, and nothing else, it may see and change.
 RELAYED = {("app.outbox", "app_worker")}
 
-# Tables that carry no org_id. How the rows of a tenant are told apart is written here, once each.
-UNSCOPED = {
-    "public.users": "id = %(user_id)s",
-    "public.organizations": "id = %(org_id)s",
-}
+MINE = tenancy.TENANT_COLUMN
 
 
 @dataclass(frozen=True)
@@ -46,7 +44,7 @@ class Link:
 
 @dataclass(frozen=True)
 class Table:
-    """A table that a login of the application holds a privilege on, or that has an org_id."""
+    """A table that a login of the application holds a privilege on, or that says whose a row is."""
 
     name: str
     columns: dict[str, str]
@@ -61,8 +59,12 @@ class Table:
         return sql.SQL(self.name)  # as the catalog quotes it
 
     @property
+    def tenant_column(self) -> str | None:
+        return next((column for column in ("tenant_id", MINE) if column in self.columns), None)
+
+    @property
     def has_tenant(self) -> bool:
-        return "org_id" in self.columns
+        return self.tenant_column is not None
 
     @property
     def is_seeded(self) -> bool:
@@ -71,12 +73,14 @@ class Table:
 
     def owned_by(self, tenant: "Tenant") -> sql.Composed:
         """The condition that a row belongs to the tenant."""
-        condition = "org_id = %(org_id)s" if self.has_tenant else UNSCOPED[self.name]
-        text = condition % {"org_id": f"'{tenant.org_id}'", "user_id": f"'{tenant.user_id}'"}
+        condition = f"{self.tenant_column} = %(tenant_id)s"
+        if not self.has_tenant:
+            condition = tenants.UNSCOPED[self.name]
+        text = condition % {"tenant_id": f"'{tenant.id}'", "user_id": f"'{tenant.user_id}'"}
         return sql.Composed([sql.SQL(text)])
 
 
-_CATALOG = """
+_CATALOG = f"""
 select format('%I.%I', n.nspname, c.relname) as name,
     (select jsonb_object_agg(a.attname, format_type(a.atttypid, null)) from pg_attribute a
      where a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped and a.attgenerated = ''
@@ -105,7 +109,8 @@ select format('%I.%I', n.nspname, c.relname) as name,
 from pg_class c join pg_namespace n on n.oid = c.relnamespace
 where c.relkind in ('r', 'p') and n.nspname !~ '^pg_' and n.nspname <> 'information_schema'
   and (
-      exists (select from pg_attribute a where a.attrelid = c.oid and a.attname = 'org_id')
+      exists (select from pg_attribute a where a.attrelid = c.oid
+          and a.attname in ('tenant_id', '{MINE}'))
       or exists (
           select from unnest(array['app_api', 'app_worker']) login
           where has_any_column_privilege(login, c.oid, 'SELECT, INSERT, UPDATE')
@@ -131,30 +136,24 @@ def _words(checks: list[str]) -> dict[str, str]:
 
 @dataclass
 class Tenant:
-    """An organization with a member, a former member, and a row in every table."""
+    """A tenant with a row in every table, and a job that a worker runs."""
 
-    org_id: UUID
-    user_id: UUID
-    subject: str
-    organization: str
-    former: str
+    made: tenants.Tenant
     job_id: UUID
     worker_id: UUID
     rows: dict[str, Row] = field(default_factory=dict)
 
+    @property
+    def id(self) -> UUID:
+        return self.made.id
+
+    @property
+    def user_id(self) -> UUID:
+        return self.made.user_id
+
     def job(self) -> str:
         """The claims of the worker that runs the tenant's job."""
         return json.dumps({"job_id": str(self.job_id), "worker_id": str(self.worker_id)})
-
-    def claims(self, subject: str | None = None) -> str:
-        return json.dumps(
-            {
-                "sub": subject or self.subject,
-                "org_id": self.organization,
-                "org_role": "admin",
-                "iat": 1,
-            }
-        )
 
 
 def _value(table: Table, column: str) -> object:
@@ -196,7 +195,7 @@ def _seed_row(admin: Connection, table: Table, tenant: Tenant) -> None:
         row |= {here: target[there] for here, there in pairs if there in target}
     if "user_id" in table.columns:
         row["user_id"] = tenant.user_id
-    row["org_id"] = tenant.org_id
+    row[str(table.tenant_column)] = tenant.id
     returned = admin.execute(
         sql.SQL("insert into {} ({}) values ({}) returning to_jsonb({})").format(
             table.id, _names(row), _placeholders(row), sql.SQL(table.name.split(".")[1])
@@ -217,30 +216,8 @@ def _placeholders(columns: Any) -> sql.Composed:
 
 
 def _make_tenant(admin: Connection, tables: list[Table]) -> Tenant:
-    name = uuid4().hex[:12]
-
-    def one(query: str, *parameters: object) -> Any:
-        row = admin.execute(query.encode(), parameters).fetchone()
-        assert row is not None
-        return row[0]
-
-    insert_user = "insert into public.users (subject) values (%s) returning id"
-    org = one(
-        "insert into public.organizations (external_id, slug, name) values (%s, %s, 'T')"
-        " returning id",
-        f"org_{name}",
-        name,
-    )
-    user = one(insert_user, f"user_{name}")
-    former = one(insert_user, f"user_former_{name}")
-    admin.execute(
-        "insert into public.memberships (org_id, user_id, role, status, removed_at) values"
-        " (%(org)s, %(user)s, 'owner', 'active', null),"
-        " (%(org)s, %(former)s, 'owner', 'removed', now())",
-        {"org": org, "user": user, "former": former},
-    )
-    former_subject = f"user_former_{name}"
-    tenant = Tenant(org, user, f"user_{name}", f"org_{name}", former_subject, uuid4(), uuid4())
+    made = tenants.make(admin, uuid4().hex[:12])
+    tenant = Tenant(made, uuid4(), uuid4())
     _seed(admin, tables, tenant)
     tenant.job_id = tenant.rows["app.outbox"]["id"]
     admin.execute(
@@ -306,7 +283,7 @@ class Intruder:
 
     def _claims_of(self, tenant: Tenant) -> str:
         if self.login == "app_api":
-            return tenant.claims()
+            return tenant.made.claims()
         return tenant.job()
 
     def _member_of_another_tenant(
@@ -318,17 +295,23 @@ class Intruder:
         self, connection: Connection, _: Connection, attacker: Tenant, victim: Tenant
     ) -> None:
         self._enter(connection, self._claims_of(attacker))
-        connection.execute("select set_config('app.org_id', %s, true)", [str(victim.org_id)])
+        connection.execute("select set_config('app.tenant_id', %s, true)", [str(victim.id)])
 
-    def _claimant_of_an_organization(
+    def _claimant_of_another_tenant(
         self, connection: Connection, _: Connection, attacker: Tenant, victim: Tenant
     ) -> None:
-        self._enter(connection, victim.claims(attacker.subject))
+        self._enter(connection, victim.made.claims(attacker.made.subject))
 
     def _removed_member(
         self, connection: Connection, _: Connection, __: Tenant, victim: Tenant
     ) -> None:
-        self._enter(connection, victim.claims(victim.former))
+        self._enter(connection, victim.made.claims(tenants.former(victim.made)))
+
+    def _member_of_a_suspended_tenant(
+        self, connection: Connection, admin: Connection, _: Tenant, victim: Tenant
+    ) -> None:
+        admin.execute("update public.tenants set state = 'suspended' where id = %s", [victim.id])
+        self._enter(connection, self._claims_of(victim))
 
     def _nobody(self, connection: Connection, *_: object) -> None:
         connection.execute("begin")
@@ -337,14 +320,14 @@ class Intruder:
         self, connection: Connection, _: Connection, __: Tenant, victim: Tenant
     ) -> None:
         connection.execute("begin")
-        connection.execute("select set_config('app.org_id', %s, true)", [str(victim.org_id)])
+        connection.execute("select set_config('app.tenant_id', %s, true)", [str(victim.id)])
 
     def _next_on_the_same_connection(
         self, connection: Connection, _: Connection, __: Tenant, victim: Tenant
     ) -> None:
         self._enter(connection, self._claims_of(victim))
-        seen = connection.execute("select app.current_org_id()").fetchone()
-        assert seen == (victim.org_id,)
+        seen = connection.execute("select app.current_tenant_id()").fetchone()
+        assert seen == (victim.id,)
         connection.execute("commit")
 
     def _next_in_autocommit(
@@ -385,8 +368,9 @@ class Intruder:
 BOTH = (
     "member of another tenant",
     "forger of the setting",
-    "claimant of an organization",
+    "claimant of another tenant",
     "removed member",
+    "member of a suspended tenant",
     "nobody",
     "nobody with a setting",
     "next on the same connection",
@@ -436,13 +420,13 @@ def check_reads(connection: Connection, table: Table, victim: Tenant) -> None:
     except DENIED:
         pass
     text = "".join(rows)
-    for secret in (victim.org_id, victim.subject, victim.organization):
+    for secret in victim.made.words:
         assert str(secret) not in text, f"COPY of {table.name} shows another tenant's rows"
 
 
 def check_writes(connection: Connection, table: Table, victim: Tenant) -> None:
     mine = table.owned_by(victim)
-    column = sql.Identifier("org_id" if table.has_tenant else "id")
+    column = sql.Identifier(table.tenant_column or "id")
     statements = {
         "update": sql.SQL("update {t} set {c} = {c} where {mine}"),
         "delete": sql.SQL("delete from {t} where {mine}"),
@@ -473,10 +457,10 @@ def check_inserts(connection: Connection, table: Table, victim: Tenant) -> None:
     with (
         pytest.raises((DENIED, errors.FeatureNotSupported)),
         connection.cursor().copy(
-            sql.SQL("copy {} ({}) from stdin").format(table.id, _names(["org_id"]))
+            sql.SQL("copy {} ({}) from stdin").format(table.id, _names([table.tenant_column]))
         ) as copy,
     ):
-        copy.write_row([victim.org_id])
+        copy.write_row([victim.id])
 
 
 def _insert(connection: Connection, table: Table, row: Row) -> int:
@@ -493,11 +477,11 @@ def check_probes(connection: Connection, table: Table, attacker: Tenant, victim:
     """What the victim's values do in a row of the attacker's must not tell that they exist."""
     theirs, ours = victim.rows[table.name], attacker.rows[table.name]
     # A foreign key of the attacker's row points at the attacker's rows; the rest is the victim's.
-    kept = {"org_id", *(name for link in table.links for name in link.columns)}
+    kept = {str(table.tenant_column), *(name for link in table.links for name in link.columns)}
     kept |= {"user_id", "id"} if table.name == "app.outbox" else {"user_id"}
     row = theirs | {name: ours[name] for name in kept if name in ours}
     for unique in table.uniques:
-        if "org_id" not in unique and table.name.startswith("app."):
+        if table.tenant_column not in unique and table.name.startswith("app."):
             # Ids and hashes of the machinery are random: nobody can guess one to try it.
             row |= {name: _value(table, name) for name in unique}
         elif not set(unique) - kept:
@@ -516,10 +500,10 @@ def check_links(connection: Connection, table: Table, attacker: Tenant, victim: 
         if target is None:
             continue
         row = dict(attacker.rows[table.name])
-        for name in {name for unique in table.uniques for name in unique} - {"org_id"}:
+        for name in {name for unique in table.uniques for name in unique} - {table.tenant_column}:
             row[name] = _value(table, name)
         pairs = dict(zip(link.columns, link.target_columns, strict=True))
-        row |= {here: target[there] for here, there in pairs.items() if here != "org_id"}
+        row |= {here: target[there] for here, there in pairs.items() if here != table.tenant_column}
         with pytest.raises((DENIED, errors.ForeignKeyViolation)):
             _insert(connection, table, row)
         connection.execute("rollback to savepoint attempt")
@@ -529,8 +513,11 @@ def check_moves(connection: Connection, table: Table, attacker: Tenant, victim: 
     """The attacker's own row cannot be given to the victim."""
     with pytest.raises(DENIED):
         connection.execute(
-            sql.SQL("update {} set org_id = {} where org_id = {}").format(
-                table.id, sql.Literal(victim.org_id), sql.Literal(attacker.org_id)
+            sql.SQL("update {} set {mine} = {} where {mine} = {}").format(
+                table.id,
+                sql.Literal(victim.id),
+                sql.Literal(attacker.id),
+                mine=sql.Identifier(str(table.tenant_column)),
             )
         )
 
@@ -561,8 +548,8 @@ def _state(admin: Connection, tables: list[Table], victim: Tenant) -> dict[str, 
 
 
 def test_every_table_is_known(tables: list[Table]) -> None:
-    strangers = [t.name for t in tables if not t.has_tenant and t.name not in UNSCOPED]
-    assert strangers == [], "no org_id: say in UNSCOPED which rows of it belong to a tenant"
+    strangers = [t.name for t in tables if not t.has_tenant and t.name not in tenants.UNSCOPED]
+    assert strangers == [], "whose is a row? Say it in UNSCOPED of tests/tenants"
     assert {"public.contacts", "app.outbox", "audit.events"} <= {t.name for t in tables}
 
 
@@ -643,7 +630,7 @@ def test_a_worker_cannot_take_a_job_to_another_tenant(
 ) -> None:
     """A job is the proof of its tenant: the worker may note how it goes, not whose it is."""
     intruder = Intruder("member of another tenant", "app_worker")
-    for column in ("org_id", "user_id"):
+    for column, theirs in (("tenant_id", victim.id), ("user_id", victim.user_id)):
         with (
             intruder.transaction(urls["app_worker"], admin, attacker, victim) as connection,
             pytest.raises(DENIED),
@@ -652,7 +639,7 @@ def test_a_worker_cannot_take_a_job_to_another_tenant(
                 sql.SQL("update app.outbox set {} = %s where id = %s").format(
                     sql.Identifier(column)
                 ),
-                [getattr(victim, column), attacker.job_id],
+                [theirs, attacker.job_id],
             )
 
 
@@ -670,6 +657,6 @@ def test_definer_functions_give_nothing_away(
     assert functions
     with intruder.transaction(urls[login], admin, attacker, victim) as connection:
         for (function,) in functions:
-            answer = connection.execute(f"select * from {function}".encode()).fetchall()  # noqa: S608
-            for secret in (victim.org_id, victim.user_id, victim.subject):
+            answer = connection.execute(f"select * from {function}".encode()).fetchall()
+            for secret in (*victim.made.words, victim.user_id):
                 assert str(secret) not in str(answer)

@@ -20,9 +20,11 @@ from fastapi.routing import iter_route_contexts
 from psycopg.types.json import Jsonb
 from starlette.routing import WebSocketRoute
 
+from app.choices import tenancy
 from app.dev.servers import Connections
 from app.main import create_app
 from app.settings import Settings
+from tests.choices import tenants
 from tests.conftest import MintToken
 from tests.running import Platform
 
@@ -33,8 +35,8 @@ PUBLIC_PATHS = {"/healthz", "/readyz", "/metrics", "/openapi.json"}
 PUBLIC_PREFIXES = ("/docs",)
 # WebSockets, each with a test of its own.
 SOCKETS = {"/api/v1/realtime"}
-# What a signed-in person may ask about themselves without belonging to an organization.
-PERSONAL = {("get", "/api/v1/me")}
+
+MINE = tenancy.TENANT_COLUMN
 
 CSV = b"name,email,company,amount\r\nAda,ada@example.com,Engines,1.00\r\n"
 
@@ -95,7 +97,7 @@ class Operation:
 
 @dataclass
 class Tenant:
-    """An organization, its owner, its former owner, and data that nobody else may see."""
+    """A tenant, and data that nobody else may see."""
 
     name: str = field(default_factory=lambda: uuid4().hex[:12])
     ids: dict[str, str] = field(default_factory=dict)
@@ -151,67 +153,54 @@ class World:
             assert row is not None
             return str(row[0])
 
-        org = one(
-            "insert into public.organizations (external_id, slug, name) values (%s, %s, %s)"
-            " returning id",
-            f"org_{made.name}",
-            made.name,
-            f"secret-{made.name}",
-        )
-        user = one(
-            "insert into public.users (subject, name) values (%s, %s) returning id",
-            f"user_{made.name}",
-            f"secret-{made.name}",
-        )
-        former = one(
-            "insert into public.users (subject) values (%s) returning id",
-            f"user_former_{made.name}",
-        )
-        self.admin.execute(
-            "insert into public.memberships (org_id, user_id, role, status, removed_at) values"
-            " (%(org)s, %(user)s, 'owner', 'active', null),"
-            " (%(org)s, %(former)s, 'owner', 'removed', now())",
-            {"org": org, "user": user, "former": former},
-        )
+        tenant = tenants.make(self.admin, made.name, f"secret-{made.name}")
         contact = one(
-            "insert into public.contacts (org_id, name, email, company) values (%s, %s, %s, %s)"
+            f"insert into public.contacts ({MINE}, name, email, company) values (%s, %s, %s, %s)"
             " returning id",
-            org,
+            tenant.id,
             f"secret-{made.name}",
             made.email,
             f"secret-{made.name}",
         )
         run = one(
             "insert into public.imports"
-            " (org_id, file_name, file_bytes, file_sha256, idempotency_key)"
+            f" ({MINE}, file_name, file_bytes, file_sha256, idempotency_key)"
             " values (%s, %s, 1, sha256('x'), %s) returning id",
-            org,
+            tenant.id,
             f"secret-{made.name}",
             made.key,
         )
         self.admin.execute(
-            "insert into public.import_rejections (org_id, import_id, row_no, line, reason, fields)"
+            "insert into public.import_rejections"
+            f" ({MINE}, import_id, row_no, line, reason, fields)"
             " values (%s, %s, 1, 2, 'bad', %s)",
-            [org, run, Jsonb([f"secret-{made.name}"])],
+            [tenant.id, run, Jsonb([f"secret-{made.name}"])],
         )
-        made.ids = {"org": org, "user": user, "contact_id": contact, "import_id": run}
+        made.ids = {
+            "tenant": str(tenant.id),
+            "user": str(tenant.user_id),
+            "contact_id": contact,
+            "import_id": run,
+        }
         return made
 
     def state(self, tenant: Tenant) -> list[Any]:
         """Everything that the tenant has, except the records of what was refused."""
         tables = self.admin.execute(
-            "select format('%I.%I', n.nspname, c.relname) from pg_class c"
-            " join pg_namespace n on n.oid = c.relnamespace"
-            " join pg_attribute a on a.attrelid = c.oid and a.attname = 'org_id'"
-            " where c.relkind = 'r' and n.nspname in ('public', 'app') order by 1"
+            "select format('%%I.%%I', n.nspname, c.relname), max(a.attname::text)"
+            "     filter (where n.nspname = 'public' or a.attname = 'tenant_id')"
+            " from pg_class c join pg_namespace n on n.oid = c.relnamespace"
+            " join pg_attribute a on a.attrelid = c.oid and a.attname in ('tenant_id', %s)"
+            " where c.relkind = 'r' and n.nspname in ('public', 'app') group by 1 order by 1",
+            [MINE],
         ).fetchall()
         return [
             self.admin.execute(
-                f"select jsonb_agg(to_jsonb(t) order by to_jsonb(t)::text) from {table} t"  # noqa: S608
-                " where org_id = %s".encode(),
-                [tenant.ids["org"]],
+                f"select jsonb_agg(to_jsonb(t) order by to_jsonb(t)::text) from {table} t"
+                f" where {column} = %s".encode(),
+                [tenant.ids["tenant"]],
             ).fetchone()
-            for (table,) in tables
+            for table, column in tables
         ]
 
 
@@ -343,25 +332,20 @@ async def test_without_a_token_nobody_is_answered(
         check_silence(operation, response, victim, url)
 
 
-async def test_who_does_not_belong_is_refused_everywhere(world: World, victim: Tenant) -> None:
-    """Tokens that are genuine: of nobody's organization, and of a member who was removed."""
-    before = world.state(victim)
+async def test_a_suspended_tenant_is_refused_everywhere(world: World) -> None:
+    suspended = world.tenant()
+    world.admin.execute(
+        "update public.tenants set state = 'suspended' where id = %s", [suspended.ids["tenant"]]
+    )
+    before = world.state(suspended)
+    token = world.token(suspended.name, suspended.name)
     for operation in world.operations:
-        for user, organization in (
-            (f"stranger{victim.name}", None),
-            (f"former_{victim.name}", victim.name),
-        ):
-            url = operation.url(ids_of(operation, victim))
-            response = await world.ask(
-                operation, world.token(user, organization), url, **operation.body("x@example.com")
-            )
-            if (operation.method, operation.path) in PERSONAL:
-                assert response.json()["organization"] is None
-                assert response.json()["permissions"] == []
-            else:
-                assert response.status_code == 403, f"{operation}: {response.text}"
-            check_silence(operation, response, victim, url)
-    assert world.state(victim) == before
+        url = operation.url(ids_of(operation, suspended))
+        response = await world.ask(operation, token, url, **operation.body("x@example.com"))
+        assert response.status_code == 403, f"{operation}: {response.text}"
+        assert response.json()["type"] == "urn:problem:tenant-suspended"
+        check_silence(operation, response, suspended, url)
+    assert world.state(suspended) == before
 
 
 async def test_another_tenants_ids_are_as_good_as_none(
@@ -423,17 +407,17 @@ async def test_another_tenants_values_may_be_used_freely(
         check_silence(operation, response, victim, victim.email)
 
 
-async def test_a_ticket_opens_the_organization_of_its_caller(
+async def test_a_ticket_opens_the_tenant_of_its_caller(
     world: World, attacker: Tenant, victim: Tenant
 ) -> None:
     await world.http.post(
         "/api/v1/realtime/tickets",
         headers={"Authorization": f"Bearer {world.token(attacker.name, attacker.name)}"},
-        params={"org_id": victim.ids["org"]},
+        params={"tenant_id": victim.ids["tenant"], MINE: victim.ids["tenant"]},
     )
-    tickets = world.admin.execute(
-        "select org_id::text, user_id::text, claims ->> 'org_id' from app.realtime_tickets"
-        " where org_id::text = any(%s)",
-        [[attacker.ids["org"], victim.ids["org"]]],
+    opened = world.admin.execute(
+        "select tenant_id::text, user_id::text, claims ->> 'sub' from app.realtime_tickets"
+        " where tenant_id::text = any(%s)",
+        [[attacker.ids["tenant"], victim.ids["tenant"]]],
     ).fetchall()
-    assert tickets == [(attacker.ids["org"], attacker.ids["user"], f"org_{attacker.name}")]
+    assert opened == [(attacker.ids["tenant"], attacker.ids["user"], f"user_{attacker.name}")]

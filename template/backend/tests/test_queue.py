@@ -117,7 +117,7 @@ async def test_a_job_that_always_fails_is_a_dead_letter(
     job = crew.job(order.job_id) or {}
     assert (job["attempts"], job["error"]) == (4, "failure 4")
     assert [entry.detail for entry in journal.all("told", order.name)] == [
-        f"{tenant.slug}: failure 4"
+        f"{tenant.subject}: failure 4"
     ]
 
 
@@ -190,8 +190,8 @@ async def test_a_job_sees_the_tenant_that_wanted_it_and_no_other(
     await crew.of(1)
     mine, theirs = await tenant.order(look), await other_tenant.order(look)
     await until(lambda: journal.has("ended", mine.name, theirs.name))
-    assert journal.last("ended", mine.name).detail == tenant.slug
-    assert journal.last("ended", theirs.name).detail == other_tenant.slug
+    assert journal.last("ended", mine.name).detail == tenant.subject
+    assert journal.last("ended", theirs.name).detail == other_tenant.subject
 
 
 # --- One of several -------------------------------------------------------------------------------
@@ -262,7 +262,7 @@ async def test_a_waiting_job_that_is_cancelled_never_runs(
     for order in (waiting, later):
         await until(lambda order=order: crew.state(order.job_id) == "gone")  # type: ignore[misc]
         assert not journal.all("began", order.name)
-        assert journal.last("told", order.name).detail == f"{tenant.slug}: cancelled"
+        assert journal.last("told", order.name).detail == f"{tenant.subject}: cancelled"
     assert not await tenant.cancel(waiting.job_id)
 
 
@@ -279,7 +279,7 @@ async def test_a_running_job_that_is_cancelled_is_interrupted(
     interrupted = journal.last("interrupted", order.name).at - cancelled
     say(f"interrupted after {interrupted:.2f} s")
     assert interrupted <= 2 * MOMENT
-    assert journal.last("told", order.name).detail == f"{tenant.slug}: cancelled"
+    assert journal.last("told", order.name).detail == f"{tenant.subject}: cancelled"
     assert len(journal.all("began", order.name)) == 1
     assert crew.effects([order]) == {}
 
@@ -505,4 +505,4 @@ async def test_an_operator_can_look_at_jobs_and_decide_what_becomes_of_them(
     for order in (revived, discarded, later):
         await until(lambda order=order: crew.state(order.job_id) == "gone")  # type: ignore[misc]
     assert crew.effects([revived, discarded, later]) == once_each([revived])
-    assert journal.last("told", later.name).detail == f"{tenant.slug}: cancelled"
+    assert journal.last("told", later.name).detail == f"{tenant.subject}: cancelled"

@@ -7,6 +7,12 @@ from uuid import UUID
 
 import psycopg
 
+UNSCOPED = {"public.users": "id = %(user_id)s", "public.organizations": "id = %(tenant_id)s"}
+"""Tables that say in no column whose a row is, and how the rows of a tenant are told apart."""
+
+OWN_PEOPLE = "self_and_colleagues"
+"""The policy that says which people are seen."""
+
 
 @dataclass(frozen=True)
 class Tenant:
@@ -19,10 +25,6 @@ class Tenant:
     @property
     def subject(self) -> str:
         return f"user_{self.name}"
-
-    @property
-    def former(self) -> str:
-        return f"user_former_{self.name}"
 
     @property
     def words(self) -> list[str]:
@@ -66,3 +68,14 @@ def make(admin: psycopg.Connection[Any], name: str, secret: str = "T") -> Tenant
     ).fetchone()
     assert row is not None
     return Tenant(name, *row)
+
+
+def find(admin: psycopg.Connection[Any], name: str) -> UUID:
+    """The id of the tenant that a token for this user and organization brought here."""
+    query = "select id from public.organizations where external_id = 'org_' || %s"
+    return UUID(str(admin.execute(query, [name]).fetchall()[0][0]))
+
+
+def former(tenant: Tenant) -> str:
+    """The subject of somebody who belonged to the tenant once."""
+    return f"user_former_{tenant.name}"

@@ -1,12 +1,23 @@
-"""Tenants as tests need them: organizations whose tables are made on the spot."""
+"""Tenants as tests need them: organizations with an owner, a former one, and tables of their own."""
 
 from typing import Any
 from urllib.parse import quote
 
 import psycopg
 
+from app.dev.postgres import OWNER
 from app.tenancy.fan_out import migrate_tenant
-from tests.tenants import organizations
-from tests.tenants.organizations import Tenant
+from tests.tenants import rows
+from tests.tenants.rows import Tenant
 
 __all__ = ["Tenant", "make"]
+
+
+def make(admin: psycopg.Connection[Any], name: str, secret: str = "T") -> Tenant:
+    """Make an organization and its tables; `secret` is its name and its owner's."""
+    tenant = rows.make(admin, name, secret)
+    at = admin.info
+    address = f"{quote(at.user)}:{quote(at.password)}@{at.host}:{at.port}/{at.dbname}"
+    failure = migrate_tenant(f"postgresql://{address}?options=-crole%3D{OWNER}", tenant.id)
+    assert failure is None, failure
+    return tenant

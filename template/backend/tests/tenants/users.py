@@ -7,6 +7,12 @@ from uuid import UUID
 
 import psycopg
 
+UNSCOPED = {"public.users": "id = %(user_id)s"}
+"""Tables that say in no column whose a row is, and how the rows of a tenant are told apart."""
+
+OWN_PEOPLE = "self"
+"""The policy that says which people are seen."""
+
 
 @dataclass(frozen=True)
 class Tenant:
@@ -41,3 +47,14 @@ def make(admin: psycopg.Connection[Any], name: str, secret: str = "T") -> Tenant
     ).fetchone()
     assert row is not None
     return Tenant(name, *row)
+
+
+def find(admin: psycopg.Connection[Any], name: str) -> UUID:
+    """The id of the tenant that a token for this user brought here."""
+    query = "select id from public.users where subject = 'user_' || %s"
+    return UUID(str(admin.execute(query, [name]).fetchall()[0][0]))
+
+
+def former(tenant: Tenant) -> str:
+    """The subject of somebody who never belonged to the tenant: nobody else ever does."""
+    return f"user_other_than_{tenant.name}"
