@@ -12,6 +12,7 @@ from pathlib import Path
 import psycopg
 from psycopg import sql
 
+from app.choices import tenancy
 from app.dev import processes
 from app.dev.choices import queue
 from app.dev.postgres import OWNER, Postgres
@@ -106,6 +107,7 @@ class Platform:
             self.queue_server.wait_ready()
         self.connections = self._connections(self.postgres.name, self._start_issuer())
         self.migrate(self.connections)
+        self._start_others(self.connections)
 
     def new_database(self, *, migrated: bool = True) -> Connections:
         """Create another database of the same owner and return the URLs that lead to it."""
@@ -119,6 +121,7 @@ class Platform:
         connections = self._connections(name, self.connections.issuer)
         if migrated:
             self.migrate(connections)
+            self._start_others(connections)
         return connections
 
     def migrate(self, connections: Connections) -> str:
@@ -179,6 +182,20 @@ class Platform:
         )
         self._stack.callback(process.stop)
         return process
+
+    def _start_others(self, connections: Connections) -> None:
+        """Start what the tenancy needs beside the API and the workers."""
+        for name, arguments in tenancy.PROCESSES.items():
+            log = self.folder / f"{name}-{secrets.token_hex(4)}.log"
+            process = AppProcess(
+                name,
+                lambda arguments=arguments: list(arguments),  # type: ignore[misc]
+                self.environment(connections.for_operator()),
+                log,
+                lambda log=log, name=name: f"{name}.started" in last_lines(log, 1000),  # type: ignore[misc]
+            )
+            self._stack.callback(process.stop)
+            process.start()
 
     def _connections(self, database: str, issuer: str) -> Connections:
         owner = self.postgres.url(database=database)

@@ -102,9 +102,11 @@ class Path:
     def open(self, url: str, tenant: Owner, request_id: str) -> Connection:
         """Begin a transaction on this path."""
         connection = psycopg.connect(url)
+        here = tenants.schema_of(tenant.tenant)
+        connection.execute(f"set local search_path = {here}, public".encode())
         if self.claims is not None:
             claims = getattr(tenant, self.claims)
-            connection.execute("select app.enter(%s, %s)", [claims, request_id])
+            connection.execute(f"select {tenancy.ENTER}(%s, %s)".encode(), [claims, request_id])
         return connection
 
 
@@ -321,7 +323,7 @@ def test_no_login_can_alter_a_record(
         with psycopg.connect(urls[login]) as connection:
             if login != "migrator":
                 claims = tenant.claims if login == "app_api" else tenant.job_claims
-                connection.execute("select app.enter(%s, 'r')", [claims])
+                connection.execute(f"select {tenancy.ENTER}(%s, 'r')".encode(), [claims])
             statement = sql.SQL(ATTACKS[attack]).format(sql.SQL(table))
             with pytest.raises(REFUSED):
                 connection.execute(statement)

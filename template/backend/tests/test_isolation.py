@@ -279,7 +279,7 @@ class Intruder:
 
     def _enter(self, connection: Connection, claims: str) -> None:
         connection.execute("begin")
-        connection.execute("select app.enter(%s, 'attack')", [claims])
+        connection.execute(f"select {tenancy.ENTER}(%s, 'attack')".encode(), [claims])
 
     def _claims_of(self, tenant: Tenant) -> str:
         if self.login == "app_api":
@@ -333,7 +333,7 @@ class Intruder:
     def _next_in_autocommit(
         self, connection: Connection, _: Connection, __: Tenant, victim: Tenant
     ) -> None:
-        connection.execute("select app.enter(%s, 'attack')", [self._claims_of(victim)])
+        connection.execute(f"select {tenancy.ENTER}(%s, 'attack')".encode(), [self._claims_of(victim)])
 
     def _worker_of_a_finished_job(
         self, connection: Connection, admin: Connection, _: Tenant, victim: Tenant

@@ -9,6 +9,7 @@ import httpx
 import psycopg
 import pytest
 
+from app.choices import tenancy
 from app.realtime.events import Channel
 from tests.choices import tenants
 from tests.conftest import MintToken
@@ -156,6 +157,6 @@ def test_the_trail_is_read_by_admins_only(
     tenant = tenants.make(as_admin, uuid.uuid4().hex[:12])
     as_admin.execute("update memberships set role = %s where org_id = %s", [role, tenant.id])
     with psycopg.connect(api_url) as connection:
-        connection.execute("select app.enter(%s, 'r')", [tenant.claims()])
+        connection.execute(f"select {tenancy.ENTER}(%s, 'r')".encode(), [tenant.claims()])
         found = connection.execute("select exists (select from audit.events)").fetchone()
     assert found == (seen,)

@@ -54,6 +54,8 @@ class Caller:
         """A transaction of its own, in which the caller's membership and role are proven again."""
         claims = self.principal.identity.claims()
         async with transaction(self.engine, claims, self.request_id) as (session, standing):
+            if (refusal := closed(standing)) is not None:
+                raise refusal
             if principal_of(self.principal.identity, standing) != self.principal:
                 raise Problem(403, "Not allowed", "Your membership has just changed.")
             yield session
@@ -101,9 +103,11 @@ async def _prove(
         session,
         standing,
     ):
-        principal = principal_of(identity, standing)
-        bind_actor(request, actor_id=principal.user_id, tenant_id=principal.tenant_id)
-        refusal = _refusal(principal, standing, permission)
+        refusal = closed(standing)
+        if refusal is None:
+            principal = principal_of(identity, standing)
+            bind_actor(request, actor_id=principal.user_id, tenant_id=principal.tenant_id)
+            refusal = _refusal(principal, permission)
         if refusal is None:
             yield Access(principal, session)
         else:
@@ -112,9 +116,10 @@ async def _prove(
         raise refusal
 
 
-def _refusal(
-    principal: Principal, standing: Standing, permission: Permission | None
-) -> Problem | None:
+def closed(standing: Standing) -> Problem | None:
+    """What to answer where the tenant is not served, for good or for a moment; else None."""
+    if standing.obstacle is None:
+        return None
     if standing.obstacle in {"new", "behind"}:
         return Problem(
             503,
@@ -123,13 +128,15 @@ def _refusal(
             type="tenant-not-ready",
             headers={"Retry-After": str(_NOT_READY_SECONDS)},
         )
-    if standing.obstacle is not None:
-        return Problem(
-            403,
-            f"The {tenancy.TENANT} is {standing.obstacle}",
-            f"Nothing of this {tenancy.TENANT} can be read or changed. Ask support about it.",
-            type=f"tenant-{standing.obstacle}",
-        )
+    return Problem(
+        403,
+        f"The {tenancy.TENANT} is {standing.obstacle}",
+        f"Nothing of this {tenancy.TENANT} can be read or changed. Ask support about it.",
+        type=f"tenant-{standing.obstacle}",
+    )
+
+
+def _refusal(principal: Principal, permission: Permission | None) -> Problem | None:
     if permission is None or permission in principal.permissions:
         return None
     if principal.tenant_id is not None:

@@ -15,6 +15,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import FrameType
 
+from app.choices import tenancy
 from app.dev import processes
 from app.dev.choices import queue as job_queue
 from app.dev.console import Console
@@ -155,6 +156,8 @@ class _Supervisor:
 
         self._migrate(connections)
         stack.callback(self._stop_apps)
+        for name, arguments in tenancy.PROCESSES.items():
+            self._start(name, connections.for_operator(), *arguments)
         self._start("worker", connections.for_worker(), "worker")
         self._start("api", connections.for_api(), "api", "--port", str(self._port))
         stack.callback(Runtime.remove, self._dev_dir)

@@ -6,7 +6,11 @@ AUDIT_TRIGGERS = """,
 audited as (
     select t.* from tables t
     where t.schema not in ('app', 'audit') and not t.relispartition
-      and (t.is_granted or t.tenant_column is not null)
+      and (
+          t.is_granted or t.tenant_column is not null
+          or t.schema = 'public'
+          and exists (select from holders h where h.relation = t.oid and h.role = 'app_definer')
+      )
 ),
 triggers as (
     select t.tgrelid, t.tgtype, t.tgenabled in ('O', 'A') as is_enabled, t.tgname, n.nspname,

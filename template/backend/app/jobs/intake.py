@@ -11,7 +11,7 @@ import msgspec
 import structlog
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from app.auth.dependencies import principal_of
+from app.auth.dependencies import closed, principal_of
 from app.auth.errors import InvalidToken
 from app.auth.verifier import TokenVerifier
 from app.jobs.outbox import enqueue
@@ -36,6 +36,8 @@ def acceptor(engine: AsyncEngine, verifier: TokenVerifier) -> Accept:
         told = _read(task, payload)
         request_id = uuid4().hex
         async with transaction(engine, identity.claims(), request_id) as (session, standing):
+            if (problem := closed(standing)) is not None:
+                raise Refused(f"{problem.title}: {problem.detail}")
             if task.permission not in principal_of(identity, standing).permissions:
                 raise Refused(f"{task_name} needs the permission {task.permission}")
             job_id = await enqueue(session, task, told)

@@ -9,12 +9,13 @@ from app.tenancy.organizations import (
     organization_json,
     why_no_tenant,
 )
-from app.tenancy.shared import ENTER, migrate_tenants, recycle
+from app.tenancy.shared import ENTER, PROCESSES, migrate_tenants, recycle
 
 __all__ = [
     "ENTER",
     "IDENTITY_SQL",
     "ISOLATION_SQL",
+    "PROCESSES",
     "TENANT",
     "TENANT_COLUMN",
     "TENANT_FUNCTION",

@@ -18,6 +18,7 @@ __all__ = [
     "ENTER",
     "IDENTITY_SQL",
     "ISOLATION_SQL",
+    "PROCESSES",
     "TENANT",
     "TENANT_COLUMN",
     "TENANT_FUNCTION",
@@ -29,6 +30,7 @@ __all__ = [
 ]
 
 ENTER = "app.enter_schema"
+PROCESSES = {"provisioner": ("schemas", "serve")}
 ISOLATION_SQL = ("0001_members.sql", "0001_schemas.sql")
 
 MOST_SCHEMAS = 200

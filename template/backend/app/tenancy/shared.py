@@ -1,11 +1,15 @@
 """What the models have in common in which all tenants share one set of tables."""
 
+from collections.abc import Mapping
 from uuid import UUID
 
 from app.database import Session
 
 ENTER = "app.enter"
 """What opens a transaction in the name of a tenant."""
+
+PROCESSES: Mapping[str, tuple[str, ...]] = {}
+"""What has to run beside the API and the workers, by name: the words after `app`."""
 
 
 def migrate_tenants(url: str) -> None:

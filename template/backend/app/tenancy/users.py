@@ -6,12 +6,13 @@ from sqlalchemy import FetchedValue, Null, null
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.auth.identity import Identity
-from app.tenancy.shared import ENTER, migrate_tenants, recycle
+from app.tenancy.shared import ENTER, PROCESSES, migrate_tenants, recycle
 
 __all__ = [
     "ENTER",
     "IDENTITY_SQL",
     "ISOLATION_SQL",
+    "PROCESSES",
     "TENANT",
     "TENANT_COLUMN",
     "TENANT_FUNCTION",

@@ -45,6 +45,7 @@ begin
     if tenant_id is null then
         obstacle := app.obstacle();
     end if;
-    known := user_id is not null and (obstacle is not null or not app.token_is_news(role, as_of));
+    known := obstacle is not null
+        or user_id is not null and not app.token_is_news(role, as_of);
 end;
 $$;

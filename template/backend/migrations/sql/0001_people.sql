@@ -13,7 +13,7 @@ create function app.current_access()
 returns table (user_id uuid, subject text, tenant_id uuid, role text, role_as_of timestamptz)
 language sql stable security definer set search_path = '' rows 1
 as $$
-    select u.id, u.subject, t.id, case when t.id is not null then 'owner' end, null::timestamptz
+    select t.id, u.subject, t.id, case when t.id is not null then 'owner' end, null::timestamptz
     from public.users u
     left join public.tenants t on t.id = u.id and t.state = 'active'
     where u.subject = app.claims() ->> 'sub' and session_user <> 'app_worker'

@@ -141,7 +141,7 @@ end;
 $$;
 
 -- What a tenant's role may do in the control tables, over and above nothing.
-grant usage on schema app, audit to app_tenant;
+grant usage on schema app to app_tenant;
 grant select on public.users, public.organizations, public.memberships to app_tenant;
 alter policy own_organization on public.organizations to app_api, app_worker, app_tenant;
 alter policy tenant_select on public.memberships to app_api, app_worker, app_tenant;
@@ -189,6 +189,7 @@ begin
         'app.note_migration(uuid, text, text) to %I', session_user);
     execute 'reset role';
     execute 'set role app_audit';
+    grant usage on schema audit to app_tenant;
     grant select on audit.events to app_tenant;
     grant execute on function audit.record_event(text, jsonb) to app_tenant;
     alter policy read_by_admins on audit.events to app_api, app_tenant;

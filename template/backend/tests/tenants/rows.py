@@ -31,13 +31,13 @@ class Tenant:
         """What only the tenant's own answers may hold."""
         return [str(self.id), f"org_{self.name}", self.subject]
 
-    def claims(self, subject: str | None = None, role: str = "admin") -> str:
+    def claims(self, subject: str | None = None) -> str:
         """A token's claims: the tenant's own, or those of somebody who names this tenant."""
         return json.dumps(
             {
                 "sub": subject or self.subject,
                 "org_id": f"org_{self.name}",
-                "org_role": role,
+                "org_role": "admin",
                 "iat": 1,
             }
         )
@@ -79,3 +79,8 @@ def find(admin: psycopg.Connection[Any], name: str) -> UUID:
 def former(tenant: Tenant) -> str:
     """The subject of somebody who belonged to the tenant once."""
     return f"user_former_{tenant.name}"
+
+
+def schema_of(_: Tenant) -> str:
+    """Where the tenant's tables are."""
+    return "public"

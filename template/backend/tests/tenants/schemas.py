@@ -1,4 +1,4 @@
-"""Tenants as tests need them: organizations with an owner, a former one, and tables of their own."""
+"""Tenants as tests need them: organizations that have tables of their own."""
 
 from typing import Any
 from urllib.parse import quote
@@ -6,11 +6,12 @@ from urllib.parse import quote
 import psycopg
 
 from app.dev.postgres import OWNER
+from app.tenancy import fan_out
 from app.tenancy.fan_out import migrate_tenant
 from tests.tenants import rows
-from tests.tenants.rows import Tenant
+from tests.tenants.rows import OWN_PEOPLE, UNSCOPED, Tenant, find, former
 
-__all__ = ["Tenant", "make"]
+__all__ = ["OWN_PEOPLE", "UNSCOPED", "Tenant", "find", "former", "make", "schema_of"]
 
 
 def make(admin: psycopg.Connection[Any], name: str, secret: str = "T") -> Tenant:
@@ -21,3 +22,8 @@ def make(admin: psycopg.Connection[Any], name: str, secret: str = "T") -> Tenant
     failure = migrate_tenant(f"postgresql://{address}?options=-crole%3D{OWNER}", tenant.id)
     assert failure is None, failure
     return tenant
+
+
+def schema_of(tenant: Tenant) -> str:
+    """Where the tenant's tables are."""
+    return fan_out.schema_of(tenant.id)

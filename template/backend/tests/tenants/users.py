@@ -31,7 +31,7 @@ class Tenant:
         """What only the tenant's own answers may hold."""
         return [str(self.id), self.subject]
 
-    def claims(self, subject: str | None = None, role: str = "admin") -> str:
+    def claims(self, subject: str | None = None) -> str:
         """A token's claims: the tenant's own, or those of somebody who names this tenant."""
         return json.dumps({"sub": subject or self.subject, "iat": 1})
 
@@ -58,3 +58,8 @@ def find(admin: psycopg.Connection[Any], name: str) -> UUID:
 def former(tenant: Tenant) -> str:
     """The subject of somebody who never belonged to the tenant: nobody else ever does."""
     return f"user_other_than_{tenant.name}"
+
+
+def schema_of(_: Tenant) -> str:
+    """Where the tenant's tables are."""
+    return "public"
