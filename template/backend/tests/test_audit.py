@@ -334,11 +334,7 @@ def test_not_even_a_superuser_alters_a_record(
     admin: Connection, trail: list[str], attack: str, replication_role: str
 ) -> None:
     admin.execute(f"set session_replication_role = {replication_role}".encode())
-    filled = {
-        table
-        for table in trail
-        if _scalar(admin, f"select exists (select from {table})")  # noqa: S608  # from the catalog
-    }
+    filled = {table for table in trail if _scalar(admin, f"select exists (select from {table})")}
     assert len(filled) >= 3
     for table in trail if attack == "truncate" else filled:
         with pytest.raises(errors.InsufficientPrivilege, match="append-only"):
@@ -355,18 +351,12 @@ def test_a_role_that_may_write_cannot_become_the_owner(urls: dict[str, str]) -> 
                 connection.execute(f"set role {owner}".encode())
 
 
-def test_the_trail_is_read_by_admins_of_the_tenant_only(
-    admin: Connection, urls: dict[str, str], tenant: Owner
-) -> None:
+def test_the_trail_shows_a_tenant_its_own_records_only(urls: dict[str, str], tenant: Owner) -> None:
     request_id = uuid4().hex
     with PATHS[0].open(urls["app_api"], tenant, request_id) as connection:
         connection.execute("insert into contacts (name, email) values ('Ada', 'a@example.com')")
         owners = connection.execute("select distinct tenant_id from audit.events").fetchall()
     assert owners == [(tenant.id,)]
-    for role, seen in (("owner", True), ("admin", True), ("member", False), ("viewer", False)):
-        admin.execute("update memberships set role = %s where org_id = %s", [role, tenant.id])
-        with PATHS[0].open(urls["app_api"], tenant, request_id) as connection:
-            assert _scalar(connection, "select exists (select from audit.events)") is seen
 
 
 def test_an_event_that_is_no_write_carries_the_same_context(

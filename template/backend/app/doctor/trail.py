@@ -6,7 +6,7 @@ AUDIT_TRIGGERS = """,
 audited as (
     select t.* from tables t
     where t.schema not in ('app', 'audit') and not t.relispartition
-      and (t.is_granted or t.tenant_column is not null)
+      and (t.is_granted or t.tenant_column is not null or t.name = 'public.tenants')
 ),
 triggers as (
     select t.tgrelid, t.tgtype, t.tgenabled in ('O', 'A') as is_enabled, t.tgname, n.nspname,
@@ -33,7 +33,8 @@ select a.name as object,
             format('alter table %s enable trigger %I;', a.name, found.tgname)
         else format('drop trigger if exists audit_insert on %1$s; the same for audit_update, '
                     'audit_delete, audit_truncate; then: select app.audit(%1$L, %2$L);',
-                    a.name, coalesce(a.tenant_name, 'none'))
+                    a.name, coalesce(
+                        a.tenant_name, case a.name when 'public.tenants' then 'id' else 'none' end))
     end as cure
 from audited a
 cross join (values

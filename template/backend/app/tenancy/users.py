@@ -11,7 +11,7 @@ TENANT = "account"
 IDENTITY_SQL = "0001_people.sql"
 ISOLATION_SQL = "0001_users.sql"
 TENANT_COLUMN = "user_id"
-TENANT_FUNCTION = "app.current_user_id"
+TENANT_FUNCTION = "app.current_tenant_id"
 
 
 class TenantTable:
