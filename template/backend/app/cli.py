@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from app import commands
+from app.dev.choices import people
 from app.dev.command import development_servers
 
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, help=__doc__)
@@ -89,7 +90,7 @@ def dev(
     port: Annotated[
         int | None, typer.Option(envvar="API_PORT", help="The API's port; 8000 unless given.")
     ] = None,
-    seed: Annotated[bool, typer.Option(help="Fill two demo organizations with data.")] = False,
+    seed: Annotated[bool, typer.Option(help="Make demo data for two tenants.")] = False,
 ) -> None:
     """Run everything on this machine: servers, migrations, API, worker; until Ctrl-C."""
     from app.dev.supervisor import run
@@ -97,17 +98,7 @@ def dev(
     raise typer.Exit(run(port, seed))
 
 
-@app.command()
-def token(
-    user: Annotated[str, typer.Option(help="Who signs in.")] = "u1",
-    org: Annotated[str, typer.Option(help='The active organization; "" for none.')] = "acme",
-    role: Annotated[str, typer.Option(help="owner, admin, member or viewer.")] = "admin",
-    ttl: Annotated[int, typer.Option(help="Seconds until it expires.")] = 3600,
-) -> None:
-    """Print a token for development, as the sign-in provider would issue it."""
-    from app.dev.tokens import token as print_token
-
-    print_token(user, org, role, ttl)
+app.command()(people.token)
 
 
 if __name__ == "__main__":

@@ -59,7 +59,8 @@ def migrate(settings: Settings) -> str:
     Two deployments that migrate at the same time take turns.
 
     Raises:
-        SystemExit: no MIGRATION_DATABASE_URL.
+        SystemExit: no MIGRATION_DATABASE_URL, or the database was made for another answer to the
+            question who the tenants are.
     """
     if settings.migration_database_url is None:
         raise SystemExit(
@@ -69,6 +70,7 @@ def migrate(settings: Settings) -> str:
     url = settings.migration_database_url.get_secret_value()
     with psycopg.connect(psycopg_url(url), autocommit=True) as owner:
         owner.execute("select pg_advisory_lock(hashtext('app migrate'))")
+        _require_same_tenants(owner)
         owner.execute((SQL / "roles.sql").read_bytes())
         owner.execute(f"create schema if not exists {VERSION_SCHEMA}")
         _borrow_owner_roles(owner)
@@ -82,6 +84,20 @@ def migrate(settings: Settings) -> str:
         _configure_logins(owner, settings)
         found = owner.execute("select unnest(app.schema_versions())").fetchall()
     return ", ".join(revision for (revision,) in found)
+
+
+def _require_same_tenants(owner: psycopg.Connection) -> None:
+    """Refuse a database that was made for another model: nothing converts one into the other."""
+    (made,) = owner.execute("select to_regprocedure('app.tenancy()')").fetchall()[0]
+    if made is None:
+        return
+    (model,) = owner.execute("select model from app.tenancy()").fetchall()[0]
+    if model != tenancy.MODEL:
+        raise SystemExit(
+            f"This database keeps its tenants apart by {model}, this code by {tenancy.MODEL}: the "
+            "answer to tenancy_model has changed, and no migration turns one into the other. "
+            "Restore the answer, or move the data by hand: see docs/tenancy."
+        )
 
 
 def upgrade(url: str, branch: str, *, schema: str | None = None) -> None:

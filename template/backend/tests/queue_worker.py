@@ -12,7 +12,9 @@ import msgspec
 from sqlalchemy import text
 
 from app import jobs, worker
+from app.choices import tenancy
 from app.database import Session
+from tests.choices import tenants
 
 FOLDER = "TESTS_QUEUE_FOLDER"
 """The environment variable that says where the journal and the gates are."""
@@ -22,13 +24,13 @@ SCHEDULE = "TESTS_QUEUE_SCHEDULE"
 
 # As in the imports: the guard moves in the same commit as the effect.
 _DONE = text("select coalesce(max(done), 0) from test_guards where name = :name")
-_GUARD = text("""
+_GUARD = text(f"""
     insert into test_guards as g (name, done) values (:name, :step)
-    on conflict on constraint test_guards_pkey do update set done = :step where g.done = :step - 1
+    on conflict ({tenancy.TENANT_COLUMN}, name) do update set done = :step where g.done = :step - 1
     returning done
 """)
 _EFFECT = text("insert into test_effects (name, step) values (:name, :step)")
-_PEOPLE = text("select string_agg(subject, ' ') from users")
+_SEEN = text(tenants.SEEN)
 
 
 class Entry(msgspec.Struct):
@@ -90,8 +92,8 @@ def _append(path: Path, line: bytes) -> int:
 
 
 async def _tell(session: Session, work: Work, reason: str) -> None:
-    subject = await session.scalar(_PEOPLE)
-    note("told", work.name, f"{subject}: {reason}")
+    tenant = await session.scalar(_SEEN)
+    note("told", work.name, f"{tenant}: {reason}")
 
 
 async def _work(job: jobs.Job, work: Work) -> None:
@@ -161,16 +163,16 @@ async def take_note(_: jobs.Job, payload: Note) -> None:
 
 
 class Look(msgspec.Struct):
-    """Look who there is."""
+    """Look whose rows there are."""
 
     name: str
 
 
 @jobs.task("tests.look", Look)
 async def look(job: jobs.Job, payload: Look) -> None:
-    """Write down whose rows can be seen."""
+    """Write down which tenants can be seen."""
     async with job.transaction() as session:
-        note("ended", payload.name, str(await session.scalar(_PEOPLE)))
+        note("ended", payload.name, str(await session.scalar(_SEEN)))
 
 
 class Tick(msgspec.Struct):

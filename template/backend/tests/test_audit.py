@@ -102,11 +102,9 @@ class Path:
     def open(self, url: str, tenant: Owner, request_id: str) -> Connection:
         """Begin a transaction on this path."""
         connection = psycopg.connect(url)
-        here = tenants.schema_of(tenant.tenant)
-        connection.execute(f"set local search_path = {here}, public".encode())
         if self.claims is not None:
             claims = getattr(tenant, self.claims)
-            connection.execute(f"select {tenancy.ENTER}(%s, %s)".encode(), [claims, request_id])
+            connection.execute("select app.enter(%s, %s)", [claims, request_id])
         return connection
 
 
@@ -323,7 +321,7 @@ def test_no_login_can_alter_a_record(
         with psycopg.connect(urls[login]) as connection:
             if login != "migrator":
                 claims = tenant.claims if login == "app_api" else tenant.job_claims
-                connection.execute(f"select {tenancy.ENTER}(%s, 'r')".encode(), [claims])
+                connection.execute("select app.enter(%s, 'r')", [claims])
             statement = sql.SQL(ATTACKS[attack]).format(sql.SQL(table))
             with pytest.raises(REFUSED):
                 connection.execute(statement)
@@ -353,7 +351,7 @@ def test_a_role_that_may_write_cannot_become_the_owner(urls: dict[str, str]) -> 
                 connection.execute(f"set role {owner}".encode())
 
 
-def test_the_trail_is_read_by_its_tenant_only(urls: dict[str, str], tenant: Owner) -> None:
+def test_the_trail_shows_a_tenant_its_own_records_only(urls: dict[str, str], tenant: Owner) -> None:
     request_id = uuid4().hex
     with PATHS[0].open(urls["app_api"], tenant, request_id) as connection:
         connection.execute("insert into contacts (name, email) values ('Ada', 'a@example.com')")

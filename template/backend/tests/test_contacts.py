@@ -8,10 +8,12 @@ import pytest
 from app.choices import tenancy
 from tests.conftest import MintToken
 
+MINE = tenancy.TENANT_COLUMN
+
 
 @pytest.fixture
 def headers(token: MintToken) -> dict[str, str]:
-    """Someone of a tenant that no other test knows."""
+    """Somebody whom no other test knows."""
     name = uuid.uuid4().hex
     return {"Authorization": f"Bearer {token(user=name, org=name)}"}
 
@@ -55,7 +57,7 @@ async def test_a_contact_can_be_added_read_changed_and_deleted(
         ({"amount": "1234567890123"}, "amount"),
         ({"amount": "NaN"}, "amount"),
         ({"amount": "ten"}, "amount"),
-        ({tenancy.TENANT_COLUMN: str(uuid.uuid4())}, tenancy.TENANT_COLUMN),
+        ({MINE: str(uuid.uuid4())}, MINE),
         ({"id": str(uuid.uuid4())}, "id"),
     ],
 )

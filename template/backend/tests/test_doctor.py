@@ -23,7 +23,8 @@ from tests.running import Platform
 
 Connection = psycopg.Connection[Any]
 
-MINE, PROOF = tenancy.TENANT_COLUMN, tenancy.TENANT_FUNCTION
+MINE = tenancy.TENANT_COLUMN
+FUNCTION = tenancy.TENANT_FUNCTION
 
 
 @pytest.fixture(scope="module")
@@ -156,37 +157,37 @@ MUTATIONS = (
     mutation(
         "policy for all commands",
         "create policy everything on public.contacts for all to app_api "
-        f"using ({MINE} = (select {PROOF}()))",
+        f"using ({MINE} = (select {FUNCTION}()))",
         "policy-clauses: public.contacts, policy everything",
     ),
     mutation(
         "update without WITH CHECK",
         "drop policy tenant_update on public.contacts; create policy tenant_update on "
         "public.contacts for update to app_api, app_worker "
-        f"using ({MINE} = (select {PROOF}()))",
+        f"using ({MINE} = (select {FUNCTION}()))",
         "policy-clauses: public.contacts, policy tenant_update",
     ),
     mutation(
         "unwrapped function in USING",
-        f"alter policy tenant_select on public.contacts using ({MINE} = {PROOF}())",
+        f"alter policy tenant_select on public.contacts using ({MINE} = {FUNCTION}())",
         "policy-initplan: public.contacts, policy tenant_select",
     ),
     mutation(
         "unwrapped function in WITH CHECK",
-        f"alter policy tenant_insert on public.contacts with check ({MINE} = {PROOF}())",
+        f"alter policy tenant_insert on public.contacts with check ({MINE} = {FUNCTION}())",
         "policy-initplan: public.contacts, policy tenant_insert",
     ),
     mutation(
         "function of the row",
         "create function app.is_member(uuid) returns boolean language sql stable "
-        f"return $1 = {PROOF}(); alter policy tenant_select on public.contacts using "
-        f"({MINE} = (select {PROOF}()) and (select app.is_member(contacts.{MINE})))",
+        f"return $1 = {FUNCTION}(); alter policy tenant_select on public.contacts using "
+        f"({MINE} = (select {FUNCTION}()) and (select app.is_member(contacts.{MINE})))",
         "policy-initplan: public.contacts, policy tenant_select",
     ),
     mutation(
         "current_setting for every row",
-        f"alter policy tenant_select on public.contacts using "
-        f"({MINE} = (select {PROOF}()) and current_setting('app.tenant_id') <> '')",
+        "alter policy tenant_select on public.contacts using "
+        f"({MINE} = (select {FUNCTION}()) and current_setting('app.tenant_id') <> '')",
         "policy-initplan: public.contacts, policy tenant_select",
     ),
     mutation(
@@ -197,7 +198,7 @@ MUTATIONS = (
     mutation(
         "policy that is always true beside the tenant",
         "alter policy tenant_select on public.contacts using "
-        f"({MINE} = (select {PROOF}()) or name is not null)",
+        f"({MINE} = (select {FUNCTION}()) or name is not null)",
         "policy-tenant: public.contacts, policy tenant_select",
     ),
     mutation(
@@ -217,8 +218,8 @@ MUTATIONS = (
     ),
     mutation(
         "everybody's users",
-        f"alter policy {tenants.OWN_PEOPLE} on public.users using (true)",
-        f"policy-tenant: public.users, policy {tenants.OWN_PEOPLE}",
+        f"alter policy {tenants.PEOPLE_POLICY} on public.users using (true)",
+        f"policy-tenant: public.users, policy {tenants.PEOPLE_POLICY}",
     ),
     mutation(
         "audit records of all tenants",
@@ -475,6 +476,7 @@ MUTATIONS = (
         "to_char((now() at time zone 'utc') + interval '1 month', 'YYYY_MM')); end $$",
         "audit-partitions: audit.events",
     ),
+    *(mutation(*case) for case in tenants.MUTATIONS),
 )
 
 
@@ -549,11 +551,11 @@ def test_a_database_that_cannot_be_reached_is_not_healthy(
 @pytest.mark.parametrize(
     ("expression", "expected"),
     [
-        ("(org_id = ( SELECT app.current_org_id() AS current_org_id))", []),
-        ("(org_id = app.current_org_id())", ["app.current_org_id"]),
+        ("(tenant_id = ( SELECT app.current_tenant_id() AS current_tenant_id))", []),
+        ("(tenant_id = app.current_tenant_id())", ["app.current_tenant_id"]),
         ("(( SELECT app.f('a)(b''c') AS f) AND app.g(1))", ["app.g"]),
-        ("(( SELECT app.f(t.org_id) AS f))", ["app.f"]),
-        ("(( SELECT app.f(s.org_id) AS f))", []),
+        ("(( SELECT app.f(t.tenant_id) AS f))", ["app.f"]),
+        ("(( SELECT app.f(s.tenant_id) AS f))", []),
         ("(x IN ( SELECT m.x FROM public.m WHERE (m.y = app.f())))", ["app.f"]),
         ("(x IN ( SELECT m.x FROM public.m WHERE (m.y = ( SELECT app.f() AS f))))", []),
         ("(x = (current_setting('a'::text))::uuid)", ["current_setting"]),
@@ -570,21 +572,21 @@ def test_a_call_for_every_row_is_seen(expression: str, expected: list[str]) -> N
 @pytest.mark.parametrize(
     ("expression", "expected"),
     [
-        ("(org_id = ( SELECT app.f() AS f))", True),
-        ("(( SELECT app.f() AS f) = org_id)", True),
-        ("(org_id = app.f())", True),
-        ("((x > 1) AND (org_id = ( SELECT app.f() AS f)) AND (y OR z))", True),
-        ("((x > 1) AND ((y > 1) AND (org_id = ( SELECT app.f() AS f))))", True),
-        ("((org_id = ( SELECT app.f() AS f)) OR (x > 1))", False),
-        ("(NOT (org_id = ( SELECT app.f() AS f)))", False),
-        ("(org_id <> ( SELECT app.f() AS f))", False),
+        ("(tenant_id = ( SELECT app.f() AS f))", True),
+        ("(( SELECT app.f() AS f) = tenant_id)", True),
+        ("(tenant_id = app.f())", True),
+        ("((x > 1) AND (tenant_id = ( SELECT app.f() AS f)) AND (y OR z))", True),
+        ("((x > 1) AND ((y > 1) AND (tenant_id = ( SELECT app.f() AS f))))", True),
+        ("((tenant_id = ( SELECT app.f() AS f)) OR (x > 1))", False),
+        ("(NOT (tenant_id = ( SELECT app.f() AS f)))", False),
+        ("(tenant_id <> ( SELECT app.f() AS f))", False),
         ("(other = ( SELECT app.f() AS f))", False),
-        ("(org_id = ( SELECT app.g() AS g))", False),
+        ("(tenant_id = ( SELECT app.g() AS g))", False),
         ("true", False),
     ],
 )
 def test_the_tenant_is_required_or_not(expression: str, expected: bool) -> None:
-    assert requires_equality(expression, "org_id", "app.f") is expected
+    assert requires_equality(expression, "tenant_id", "app.f") is expected
 
 
 def test_calls_are_found_however_deep() -> None:

@@ -30,13 +30,15 @@ from tests.running import Platform
 
 Connection = psycopg.Connection[Any]
 
+MINE = tenancy.TENANT_COLUMN
+
 # What anyone may ask, without a token: it says nothing about any tenant.
 PUBLIC_PATHS = {"/healthz", "/readyz", "/metrics", "/openapi.json"}
 PUBLIC_PREFIXES = ("/docs",)
 # WebSockets, each with a test of its own.
 SOCKETS = {"/api/v1/realtime"}
-
-MINE = tenancy.TENANT_COLUMN
+# What a signed-in person may ask about themselves without belonging to a tenant.
+PERSONAL = {("get", "/api/v1/me")}
 
 CSV = b"name,email,company,amount\r\nAda,ada@example.com,Engines,1.00\r\n"
 
@@ -95,12 +97,19 @@ class Operation:
         return examples[kind]
 
 
+ME = Operation("get", "/api/v1/me", {}, {})
+
+
 @dataclass
 class Tenant:
     """A tenant, and data that nobody else may see."""
 
-    name: str = field(default_factory=lambda: uuid4().hex[:12])
+    made: tenants.Tenant
     ids: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        return self.made.name
 
     @property
     def email(self) -> str:
@@ -112,7 +121,7 @@ class Tenant:
 
     def secrets(self) -> list[str]:
         """What must not stand in an answer to anybody else; every text of theirs has the name."""
-        return [*self.ids.values(), f"secret-{self.name}"]
+        return [*self.ids.values(), *self.made.words, f"secret-{self.name}"]
 
 
 class World:
@@ -136,6 +145,9 @@ class World:
     def token(self, user: str, organization: str | None) -> str:
         return self._mint(user, organization, "owner")
 
+    def token_of(self, tenant: Tenant) -> str:
+        return self.token(tenant.name, tenant.name)
+
     async def ask(
         self, operation: Operation, token: str | None, url: str, **request: Any
     ) -> httpx.Response:
@@ -146,18 +158,19 @@ class World:
 
     def tenant(self) -> Tenant:
         """A tenant with a contact, an import with a rejected row, and records of all of it."""
-        made = Tenant()
+        name = uuid4().hex[:12]
+        made = Tenant(tenants.make(self.admin, name, f"secret-{name}"))
 
         def one(query: str, *parameters: object) -> str:
             row = self.admin.execute(query.encode(), parameters).fetchone()
             assert row is not None
             return str(row[0])
 
-        tenant = tenants.make(self.admin, made.name, f"secret-{made.name}")
+        tenant_id = made.made.id
         contact = one(
             f"insert into public.contacts ({MINE}, name, email, company) values (%s, %s, %s, %s)"
             " returning id",
-            tenant.id,
+            tenant_id,
             f"secret-{made.name}",
             made.email,
             f"secret-{made.name}",
@@ -166,7 +179,7 @@ class World:
             "insert into public.imports"
             f" ({MINE}, file_name, file_bytes, file_sha256, idempotency_key)"
             " values (%s, %s, 1, sha256('x'), %s) returning id",
-            tenant.id,
+            tenant_id,
             f"secret-{made.name}",
             made.key,
         )
@@ -174,11 +187,11 @@ class World:
             "insert into public.import_rejections"
             f" ({MINE}, import_id, row_no, line, reason, fields)"
             " values (%s, %s, 1, 2, 'bad', %s)",
-            [tenant.id, run, Jsonb([f"secret-{made.name}"])],
+            [tenant_id, run, Jsonb([f"secret-{made.name}"])],
         )
         made.ids = {
-            "tenant": str(tenant.id),
-            "user": str(tenant.user_id),
+            "tenant": str(tenant_id),
+            "user": str(made.made.user_id),
             "contact_id": contact,
             "import_id": run,
         }
@@ -187,18 +200,19 @@ class World:
     def state(self, tenant: Tenant) -> list[Any]:
         """Everything that the tenant has, except the records of what was refused."""
         tables = self.admin.execute(
-            "select format('%%I.%%I', n.nspname, c.relname), max(a.attname::text)"
-            "     filter (where n.nspname = 'public' or a.attname = 'tenant_id')"
-            " from pg_class c join pg_namespace n on n.oid = c.relnamespace"
-            " join pg_attribute a on a.attrelid = c.oid and a.attname in ('tenant_id', %s)"
-            " where c.relkind = 'r' and n.nspname in ('public', 'app') group by 1 order by 1",
+            "select format('%%I.%%I', n.nspname, c.relname), a.attname from pg_class c"
+            " join pg_namespace n on n.oid = c.relnamespace"
+            " join pg_attribute a on a.attrelid = c.oid"
+            "     and a.attname = case n.nspname when 'app' then 'tenant_id' else %s end"
+            " where c.relkind = 'r' and n.nspname in ('public', 'app') order by 1",
             [MINE],
         ).fetchall()
+        assert len(tables) > 3
         return [
             self.admin.execute(
                 f"select jsonb_agg(to_jsonb(t) order by to_jsonb(t)::text) from {table} t"
                 f" where {column} = %s".encode(),
-                [tenant.ids["tenant"]],
+                [tenant.made.id],
             ).fetchone()
             for table, column in tables
         ]
@@ -314,7 +328,7 @@ async def test_the_owner_gets_an_answer(world: World) -> None:
         owner = world.tenant()
         response = await world.ask(
             operation,
-            world.token(owner.name, owner.name),
+            world.token_of(owner),
             operation.url(ids_of(operation, owner)),
             **operation.body("somebody@example.com"),
         )
@@ -332,27 +346,30 @@ async def test_without_a_token_nobody_is_answered(
         check_silence(operation, response, victim, url)
 
 
-async def test_a_suspended_tenant_is_refused_everywhere(world: World) -> None:
-    suspended = world.tenant()
+@pytest.mark.parametrize("state", ["suspended", "deleted"])
+async def test_a_tenant_that_is_not_served_is_refused_everywhere(
+    world: World, victim: Tenant, state: str
+) -> None:
+    token = world.token(victim.made.insider.removeprefix("user_"), victim.name)
+    assert (await world.ask(ME, token, ME.path)).is_success
     world.admin.execute(
-        "update public.tenants set state = 'suspended' where id = %s", [suspended.ids["tenant"]]
+        "update public.tenants set state = %s where id = %s", [state, victim.made.id]
     )
-    before = world.state(suspended)
-    token = world.token(suspended.name, suspended.name)
+    before = world.state(victim)
     for operation in world.operations:
-        url = operation.url(ids_of(operation, suspended))
+        url = operation.url(ids_of(operation, victim))
         response = await world.ask(operation, token, url, **operation.body("x@example.com"))
         assert response.status_code == 403, f"{operation}: {response.text}"
-        assert response.json()["type"] == "urn:problem:tenant-suspended"
-        check_silence(operation, response, suspended, url)
-    assert world.state(suspended) == before
+        assert response.json()["type"].endswith(f"tenant-{state}"), response.text
+        check_silence(operation, response, victim, url)
+    assert world.state(victim) == before
 
 
 async def test_another_tenants_ids_are_as_good_as_none(
     world: World, attacker: Tenant, victim: Tenant
 ) -> None:
     before = world.state(victim)
-    token = world.token(attacker.name, attacker.name)
+    token = world.token_of(attacker)
     attacked = 0
     for operation in world.operations:
         if not operation.ids:
@@ -382,7 +399,7 @@ async def test_no_parameter_or_header_reaches_another_tenant(world: World, victi
             continue
         # A new one each time, who does not read what they sent themselves before.
         attacker = world.tenant()
-        token = world.token(attacker.name, attacker.name)
+        token = world.token_of(attacker)
         for guess in guesses(operation, victim):
             body = operation.body(f"{uuid4().hex}@example.com")
             response = await world.ask(operation, token, operation.path, **guess, **body)
@@ -395,7 +412,7 @@ async def test_another_tenants_values_may_be_used_freely(
     world: World, attacker: Tenant, victim: Tenant
 ) -> None:
     """A conflict would tell that the value exists: an email address, an idempotency key."""
-    token = world.token(attacker.name, attacker.name)
+    token = world.token_of(attacker)
     for operation in world.operations:
         if operation.ids or operation.method == "get":
             continue
@@ -412,12 +429,12 @@ async def test_a_ticket_opens_the_tenant_of_its_caller(
 ) -> None:
     await world.http.post(
         "/api/v1/realtime/tickets",
-        headers={"Authorization": f"Bearer {world.token(attacker.name, attacker.name)}"},
+        headers={"Authorization": f"Bearer {world.token_of(attacker)}"},
         params={"tenant_id": victim.ids["tenant"], MINE: victim.ids["tenant"]},
     )
-    opened = world.admin.execute(
-        "select tenant_id::text, user_id::text, claims ->> 'sub' from app.realtime_tickets"
-        " where tenant_id::text = any(%s)",
-        [[attacker.ids["tenant"], victim.ids["tenant"]]],
+    tickets = world.admin.execute(
+        "select tenant_id, user_id, claims ->> 'sub' from app.realtime_tickets"
+        " where tenant_id = any(%s)",
+        [[attacker.made.id, victim.made.id]],
     ).fetchall()
-    assert opened == [(attacker.ids["tenant"], attacker.ids["user"], f"user_{attacker.name}")]
+    assert tickets == [(attacker.made.id, attacker.made.user_id, attacker.made.subject)]

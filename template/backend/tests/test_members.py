@@ -1,22 +1,23 @@
-"""What follows from belonging to an organization, and from the role in it, over HTTP."""
+"""What people may do in organizations that they belong to, and not in others."""
 
 import asyncio
 import json
 import uuid
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import httpx
 import psycopg
 import pytest
 
-from app.choices import tenancy
+from app.dev.servers import Connections
 from app.realtime.events import Channel
 from tests.choices import tenants
-from tests.conftest import MintToken
+from tests.conftest import Connection, MintToken
 from tests.running import AppProcess
 from tests.test_contacts import add
-from tests.test_imports import SECONDS, Office, csv_of, office, people  # noqa: F401  # a fixture
-from tests.test_realtime_api import (  # noqa: F401  # fixtures
+from tests.test_imports import SECONDS, Office, csv_of, office, people
+from tests.test_realtime_api import (
     TICKETS,
     Person,
     closed,
@@ -26,7 +27,20 @@ from tests.test_realtime_api import (  # noqa: F401  # fixtures
     receive,
 )
 
-Connection = psycopg.Connection[Any]
+__all__ = ["office", "person", "publisher"]
+
+
+async def test_without_an_organization_there_is_nothing_to_see(
+    api: httpx.AsyncClient, token: MintToken
+) -> None:
+    headers = {"Authorization": f"Bearer {token(user=uuid.uuid4().hex, org=None)}"}
+    refused = await api.get("/api/v1/contacts", headers=headers)
+    assert refused.status_code == 403
+    assert "choose one" in refused.json()["detail"]
+    assert (await api.post(TICKETS, headers=headers)).status_code == 403
+    me = (await api.get("/api/v1/me", headers=headers)).json()
+    assert me["organization"] is None
+    assert me["permissions"] == []
 
 
 @pytest.mark.parametrize(
@@ -40,18 +54,6 @@ async def test_roles(
     headers = {"Authorization": f"Bearer {token(user=name, org=name, role=role)}"}
     assert (await api.get("/api/v1/contacts", headers=headers)).status_code == may_read
     assert (await add(api, headers)).status_code == may_write
-
-
-async def test_without_an_organization_there_is_nothing_to_see(
-    api: httpx.AsyncClient, token: MintToken
-) -> None:
-    headers = {"Authorization": f"Bearer {token(user=uuid.uuid4().hex, org=None)}"}
-    refused = await api.get("/api/v1/contacts", headers=headers)
-    assert refused.status_code == 403
-    assert "choose one" in refused.json()["detail"]
-    me = (await api.get("/api/v1/me", headers=headers)).json()
-    assert me["organization"] is None
-    assert me["permissions"] == []
 
 
 async def test_a_viewer_may_look_and_not_upload(office: Office, token: MintToken) -> None:
@@ -86,17 +88,8 @@ async def test_an_import_outlives_the_membership_of_who_started_it(
     assert done == ("succeeded", 10)
 
 
-async def test_no_ticket_without_an_organization(api: httpx.AsyncClient, token: MintToken) -> None:
-    nowhere = {"Authorization": f"Bearer {token(user=uuid.uuid4().hex, org=None)}"}
-    assert (await api.post(TICKETS, headers=nowhere)).status_code == 403
-
-
 async def test_a_viewer_hears_the_own_organization_and_no_other(
-    person: Person,
-    api: httpx.AsyncClient,
-    token: MintToken,
-    publisher: Channel,
-    as_admin: Connection,
+    person: Person, api: httpx.AsyncClient, token: MintToken, publisher: Channel
 ) -> None:
     viewer = Person(api, token, uuid.uuid4().hex, person.org, role="viewer")
     stranger = Person(api, token, uuid.uuid4().hex, uuid.uuid4().hex)
@@ -107,8 +100,8 @@ async def test_a_viewer_hears_the_own_organization_and_no_other(
     ):
         for client in (mine, ours, theirs):
             assert (await receive(client))["type"] == "hello"
-        await publisher.publish(await person.tenant_id(as_admin), "ours", {})
-        await publisher.publish(await stranger.tenant_id(as_admin), "theirs", {})
+        await publisher.publish(await person.tenant_id(), "ours", {})
+        await publisher.publish(await stranger.tenant_id(), "theirs", {})
         heard = [(await receive(client))["type"] for client in (mine, ours, theirs)]
     assert heard == ["ours", "ours", "theirs"]
 
@@ -148,15 +141,32 @@ async def test_a_removed_member_loses_the_socket_within_five_seconds_and_gets_no
     assert (await api.post(TICKETS, headers=person.headers())).status_code == 403
 
 
+@pytest.fixture(scope="module")
+def database(new_database: Callable[..., Connections]) -> Connections:
+    """A database of these tests' own, in which no worker runs."""
+    return new_database()
+
+
+@pytest.fixture
+def admin(database: Connections) -> Iterator[psycopg.Connection[Any]]:
+    assert database.admin is not None
+    with psycopg.connect(database.admin, autocommit=True) as connection:
+        yield connection
+
+
 @pytest.mark.parametrize(
     ("role", "seen"), [("owner", True), ("admin", True), ("member", False), ("viewer", False)]
 )
-def test_the_trail_is_read_by_admins_only(
-    as_admin: Connection, api_url: str, role: str, seen: bool
+def test_the_audit_trail_is_read_by_admins(
+    database: Connections, admin: psycopg.Connection[Any], role: str, seen: bool
 ) -> None:
-    tenant = tenants.make(as_admin, uuid.uuid4().hex[:12])
-    as_admin.execute("update memberships set role = %s where org_id = %s", [role, tenant.id])
-    with psycopg.connect(api_url) as connection:
-        connection.execute(f"select {tenancy.ENTER}(%s, 'r')".encode(), [tenant.claims()])
+    tenant = tenants.make(admin, uuid.uuid4().hex[:12])
+    admin.execute(
+        "update memberships set role = %s where org_id = %s and user_id = %s",
+        [role, tenant.id, tenant.user_id],
+    )
+    with psycopg.connect(database.app_api) as connection:
+        connection.execute("select app.enter(%s, 'r')", [tenant.claims()])
+        connection.execute("insert into contacts (name, email) values ('Ada', 'a@example.com')")
         found = connection.execute("select exists (select from audit.events)").fetchone()
     assert found == (seen,)

@@ -471,7 +471,7 @@ async def closed(client: ClientConnection) -> tuple[int, str]:
     return close.code, close.reason
 
 
-async def test_a_browser_connects_with_a_subprotocol_and_hears_its_organization(
+async def test_a_browser_connects_with_a_subprotocol_and_hears_its_tenant(
     site: Site, member: Member, publisher: Channel
 ) -> None:
     async with site.connect(site.ticket(member), origin="https://app.example.com") as client:
@@ -610,13 +610,13 @@ async def test_a_fresh_ticket_of_the_same_person_renews_the_lease(
         assert datetime.fromisoformat(renewed["data"]["lease_expires_at"]) <= datetime.now(UTC)
 
 
-@pytest.mark.parametrize("stranger", ["same organization", "same person elsewhere"])
+@pytest.mark.parametrize("stranger", ["same tenant", "same person elsewhere"])
 async def test_someone_elses_ticket_renews_nothing(
     site: Site, member: Member, stranger: str
 ) -> None:
     other = (
         Member(uuid4(), member.tenant_id)
-        if stranger == "same organization"
+        if stranger == "same tenant"
         else Member(member.user_id, uuid4())
     )
     async with site.connect(site.ticket(member)) as client:

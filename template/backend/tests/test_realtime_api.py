@@ -1,4 +1,4 @@
-"""Tickets and WebSockets of the whole product: real tokens, real memberships, real database."""
+"""Tickets and WebSockets of the whole product: real tokens, real database."""
 
 import asyncio
 import hashlib
@@ -48,9 +48,8 @@ class Person:
         token = self.mint(user=self.user, org=self.org, role=self.role, ttl=ttl)
         return {"Authorization": f"Bearer {token}"}
 
-    async def tenant_id(self, admin: Connection) -> UUID:
-        await self.api.get("/api/v1/me", headers=self.headers())
-        return tenants.find(admin, self.org)
+    async def tenant_id(self) -> UUID:
+        return tenants.id_of((await self.api.get("/api/v1/me", headers=self.headers())).json())
 
     async def ticket(self, ttl: int = 600) -> str:
         issued = await self.api.post(TICKETS, headers=self.headers(ttl))
@@ -61,7 +60,7 @@ class Person:
 
 @pytest.fixture
 def person(api: httpx.AsyncClient, token: MintToken) -> Person:
-    """Someone of a tenant that no other test knows."""
+    """Somebody whom no other test knows."""
     name = uuid.uuid4().hex
     return Person(api, token, name, name)
 
@@ -123,30 +122,25 @@ async def test_a_ticket_is_shown_once_and_kept_only_as_a_hash(
     ).fetchone()
     assert row is not None
     assert ticket not in row[0]
-    assert row[1] == await person.tenant_id(as_admin)
+    assert row[1] == await person.tenant_id()
 
 
-async def test_no_ticket_without_a_token(api: httpx.AsyncClient) -> None:
+async def test_there_is_no_ticket_without_a_token(api: httpx.AsyncClient) -> None:
     assert (await api.post(TICKETS)).status_code == 401
 
 
-async def test_who_listens_hears_the_own_tenant_and_no_other(
-    person: Person,
-    api: httpx.AsyncClient,
-    token: MintToken,
-    publisher: Channel,
-    as_admin: Connection,
+async def test_a_person_hears_their_own_tenant_and_no_other(
+    person: Person, api: httpx.AsyncClient, token: MintToken, publisher: Channel
 ) -> None:
-    name = uuid.uuid4().hex
-    stranger = Person(api, token, name, name)
+    stranger = Person(api, token, uuid.uuid4().hex, uuid.uuid4().hex)
     async with (
         connect(api, await person.ticket()) as mine,
         connect(api, await stranger.ticket()) as theirs,
     ):
         for client in (mine, theirs):
             assert (await receive(client))["type"] == "hello"
-        await publisher.publish(await person.tenant_id(as_admin), "ours", {})
-        await publisher.publish(await stranger.tenant_id(as_admin), "theirs", {})
+        await publisher.publish(await person.tenant_id(), "ours", {})
+        await publisher.publish(await stranger.tenant_id(), "theirs", {})
         heard = [(await receive(client))["type"] for client in (mine, theirs)]
     assert heard == ["ours", "theirs"]
 
@@ -192,40 +186,34 @@ async def test_the_lease_ends_with_the_token_unless_a_fresh_one_renews_it(person
         await (await renewed.ping())
 
 
-async def test_a_strangers_ticket_renews_nothing(
+async def test_another_persons_ticket_renews_nothing(
     person: Person, api: httpx.AsyncClient, token: MintToken
 ) -> None:
-    name = uuid.uuid4().hex
-    stranger = Person(api, token, name, name)
+    stranger = Person(api, token, uuid.uuid4().hex, uuid.uuid4().hex)
     async with connect(api, await person.ticket()) as client:
         await receive(client)
         await client.send(json.dumps({"type": "renew", "ticket": await stranger.ticket()}))
         assert await closed(client) == 4403
 
 
-async def test_a_suspended_tenant_loses_the_socket_within_five_seconds_and_gets_no_other(
+async def test_a_suspended_tenant_loses_its_sockets_within_five_seconds_and_gets_no_other(
     person: Person, api: httpx.AsyncClient, token: MintToken, as_admin: Connection
 ) -> None:
-    name = uuid.uuid4().hex
-    stranger = Person(api, token, name, name)
-    unused = await person.ticket()
+    stranger = Person(api, token, uuid.uuid4().hex, uuid.uuid4().hex)
+    unused, tenant = await person.ticket(), await person.tenant_id()
     async with (
         connect(api, await person.ticket()) as client,
         connect(api, await stranger.ticket()) as other,
     ):
         await receive(client)
         await receive(other)
-        as_admin.execute(
-            "update public.tenants set state = 'suspended' where id = %s",
-            (await person.tenant_id(as_admin),),
-        )
+        as_admin.execute("update public.tenants set state = 'suspended' where id = %s", (tenant,))
         async with asyncio.timeout(5):
             assert await closed(client) == 4403
         await (await other.ping())
     async with connect(api, unused) as late:
         assert await closed(late) == 4403
-    refused = await api.post(TICKETS, headers=person.headers())
-    assert (refused.status_code, refused.json()["type"]) == (403, "urn:problem:tenant-suspended")
+    assert (await api.post(TICKETS, headers=person.headers())).status_code == 403
 
 
 async def test_no_ticket_reaches_the_log(
@@ -247,18 +235,18 @@ async def test_no_ticket_reaches_the_log(
 
 
 async def test_a_client_resumes_at_another_process_when_its_own_was_killed(
-    platform: Platform, person: Person, publisher: Channel, as_admin: Connection
+    platform: Platform, person: Person, publisher: Channel
 ) -> None:
-    tenant_id = await person.tenant_id(as_admin)
+    tenant = await person.tenant_id()
     process, address = platform.api()
     process.start()
     async with connect(address, await person.ticket()) as client:
         await receive(client)
         for number in range(5):
-            await publisher.publish(tenant_id, "counted", {"n": number})
+            await publisher.publish(tenant, "counted", {"n": number})
         seen = [await receive(client) for _ in range(2)]
         process.kill()
-    await publisher.publish(tenant_id, "counted", {"n": 5})
+    await publisher.publish(tenant, "counted", {"n": 5})
     query = f"?last_event_id={seen[-1]['id']}"
     async with connect(person.api, await person.ticket(), query) as client:
         assert (await receive(client))["data"]["resumed"] is True

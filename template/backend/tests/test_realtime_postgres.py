@@ -12,7 +12,6 @@ import structlog
 from psycopg import errors
 from structlog.testing import LogCapture
 
-from app.choices import tenancy
 from app.dev.servers import Connections
 from app.realtime import postgres
 from app.realtime.events import (
@@ -146,9 +145,12 @@ async def test_a_restored_backup_makes_clients_look_at_the_database(
     seen = (await channel.replay(tenant, None)).last
     assert second.id is not None
     kept = Position.parse(second.id)
-    here = (kept[0], tenant)
-    admin.execute("delete from app.events where position > %s and tenant_id = %s", here)
-    admin.execute("update app.event_streams set position = %s where tenant_id = %s", here)
+    admin.execute(
+        "delete from app.events where position > %s and tenant_id = %s", (kept[0], tenant)
+    )
+    admin.execute(
+        "update app.event_streams set position = %s where tenant_id = %s", (kept[0], tenant)
+    )
     assert await channel.replay(tenant, seen) == ((), kept, False)
     await publish(channel, tenant, range(5, 9))
     assert not (await channel.replay(tenant, seen)).complete
@@ -192,10 +194,10 @@ async def test_many_tenants_are_read_together_and_none_is_forgotten(
 ) -> None:
     monkeypatch.setattr(postgres, "_ROWS_AT_ONCE", 7)
     monkeypatch.setattr(postgres, "_TENANTS_AT_ONCE", 5)
-    tenants = [uuid4() for _ in range(20)]
-    publishing = {tenant: publish(channel, tenant, range(12)) for tenant in tenants}
+    many = [uuid4() for _ in range(20)]
+    publishing = {tenant: publish(channel, tenant, range(12)) for tenant in many}
     heard = await hear(channel, publishing, 20 * 12)
-    for tenant in tenants:
+    for tenant in many:
         assert [h.event.data["n"] for h in heard if h.tenant == tenant] == list(range(12))
 
 
@@ -299,10 +301,10 @@ CALLS = {
 def test_a_session_with_claims_reaches_its_own_tenant_only(
     database: Connections, admin: Connection, call: str
 ) -> None:
-    own = tenants.make(admin, uuid4().hex)
+    mine = tenants.make(admin, uuid4().hex)
     with psycopg.connect(database.app_api) as session:
-        session.execute(f"select {tenancy.ENTER}(%s, 'x')".encode(), (own.claims(),))
-        assert session.execute(CALLS[call].encode(), (own.id,)).fetchall() is not None
+        session.execute("select app.enter(%s, 'x')", (mine.claims(),))
+        assert session.execute(CALLS[call].encode(), (mine.id,)).fetchall() is not None
         with pytest.raises(errors.InsufficientPrivilege):
             session.execute(CALLS[call].encode(), (uuid4(),))
 

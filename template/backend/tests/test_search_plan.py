@@ -18,6 +18,8 @@ from app.dev.servers import Connections
 from app.features.contacts import service
 from tests.choices import tenants
 
+MINE = tenancy.TENANT_COLUMN
+
 TENANTS = 40
 CONTACTS = 5_500
 """For each tenant: 220,000 in all."""
@@ -34,31 +36,27 @@ def database(new_database: Callable[..., Connections]) -> Connections:
 
 @pytest.fixture(scope="module")
 def member(database: Connections) -> tuple[str, UUID]:
-    """Claims of somebody of one of many tenants, each with thousands of contacts."""
+    """Claims of one of many tenants, each with thousands of contacts, and the id of a contact."""
+    mark = uuid4().hex[:12]
     assert database.admin is not None
     with psycopg.connect(database.admin, autocommit=True, row_factory=scalar_row) as admin:
-        made = [_make(database.admin) for _ in range(TENANTS)]
+        with psycopg.connect(database.admin) as maker:
+            made = [tenants.make(maker, f"{mark}{number}") for number in range(TENANTS)]
         # Nobody reads the trail of these rows, and writing it would take longer than the tests.
         admin.execute("set session_replication_role = replica")
         admin.execute(
-            f"insert into public.contacts ({tenancy.TENANT_COLUMN}, name, email)"
+            f"insert into public.contacts ({MINE}, name, email)"
             " select t.id, 'Name' || (i * 7919 %% %(count)s), 'mail' || i || '@example.com'"
             " from generate_series(1, %(count)s) i, unnest(%(tenants)s::uuid[]) t (id)",
             {"count": CONTACTS, "tenants": [tenant.id for tenant in made]},
         )
         admin.execute("vacuum (analyze) public.contacts")
         cursor = admin.execute(
-            f"select id from public.contacts where {tenancy.TENANT_COLUMN} = %s"
-            " order by id limit 1 offset %s",
-            [made[0].id, CONTACTS // 2],
+            f"select id from public.contacts where {MINE} = %s order by id limit 1 offset %s",
+            [made[1].id, CONTACTS // 2],
         ).fetchone()
         assert isinstance(cursor, UUID)
-    return made[0].claims(), cursor
-
-
-def _make(url: str) -> tenants.Tenant:
-    with psycopg.connect(url, autocommit=True) as admin:
-        return tenants.make(admin, uuid4().hex[:12])
+    return made[1].claims(), cursor
 
 
 def _nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
@@ -92,7 +90,7 @@ def test_a_page_uses_an_index(database: Connections, member: tuple[str, UUID], c
         compile_kwargs={"render_postcompile": True},
     )
     with psycopg.connect(database.app_api, prepare_threshold=None) as api:
-        api.execute(f"select {tenancy.ENTER}(%s, 'plan')".encode(), [claims])
+        api.execute("select app.enter(%s, 'plan')", [claims])
         bound = compiled.params | parameters
         page = api.execute(str(compiled).encode(), bound).fetchone()
         explain = f"explain (analyze, buffers, format json) {compiled}"

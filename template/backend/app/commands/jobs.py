@@ -31,7 +31,7 @@ class _State(StrEnum):
 @group.command("list")
 def list_jobs(
     state: Annotated[
-        _State, typer.Option(help="Jobs in which state; parked: its organization's limit is met.")
+        _State, typer.Option(help="Jobs in which state; parked: its tenant's limit is met.")
     ] = _State.DEAD,
 ) -> None:
     """Show jobs: unless told otherwise the dead letters, whose retries are used up."""

@@ -1,4 +1,4 @@
-"""For commands that need the servers of development, such as `app migrate` and `app jobs`."""
+"""For commands that need the servers of development: `app migrate`, `app jobs` and more."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

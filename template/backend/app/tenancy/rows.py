@@ -15,6 +15,7 @@ __all__ = [
     "ENTER",
     "IDENTITY_SQL",
     "ISOLATION_SQL",
+    "MODEL",
     "PROCESSES",
     "TENANT",
     "TENANT_COLUMN",
@@ -26,4 +27,5 @@ __all__ = [
     "why_no_tenant",
 ]
 
+MODEL = "rows"
 ISOLATION_SQL = ("0001_members.sql", "0001_rows.sql")

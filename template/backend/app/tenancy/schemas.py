@@ -18,6 +18,7 @@ __all__ = [
     "ENTER",
     "IDENTITY_SQL",
     "ISOLATION_SQL",
+    "MODEL",
     "PROCESSES",
     "TENANT",
     "TENANT_COLUMN",
@@ -31,6 +32,7 @@ __all__ = [
 
 ENTER = "app.enter_schema"
 PROCESSES = {"provisioner": ("schemas", "serve")}
+MODEL = "schemas"
 ISOLATION_SQL = ("0001_members.sql", "0001_schemas.sql")
 
 MOST_SCHEMAS = 200

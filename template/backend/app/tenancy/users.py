@@ -12,6 +12,7 @@ __all__ = [
     "ENTER",
     "IDENTITY_SQL",
     "ISOLATION_SQL",
+    "MODEL",
     "PROCESSES",
     "TENANT",
     "TENANT_COLUMN",
@@ -25,6 +26,7 @@ __all__ = [
 
 TENANT = "account"
 IDENTITY_SQL = "0001_people.sql"
+MODEL = "users"
 ISOLATION_SQL = ("0001_users.sql",)
 TENANT_COLUMN = "user_id"
 TENANT_FUNCTION = "app.current_user_id"

@@ -1,8 +1,8 @@
 -- Tenancy by rows: whose a row is stands in its column org_id.
 
-create function app.tenancy(out tenant_column text, out is_mine text)
+create function app.tenancy(out model text, out tenant_column text, out is_mine text)
 language sql immutable
-return row('org_id'::text, 'org_id = (select app.current_org_id())'::text);
+return row('rows'::text, 'org_id'::text, 'org_id = (select app.current_org_id())'::text);
 
 create function app.roles_of(target regclass) returns text
 language sql immutable

@@ -15,9 +15,9 @@ comment on role app_tenant is 'What every tenant''s role may do in the control t
 alter role app_api noinherit;
 alter role app_worker noinherit;
 
-create function app.tenancy(out tenant_column text, out is_mine text)
+create function app.tenancy(out model text, out tenant_column text, out is_mine text)
 language sql immutable
-return row('org_id'::text, 'org_id = (select app.current_org_id())'::text);
+return row('schemas'::text, 'org_id'::text, 'org_id = (select app.current_org_id())'::text);
 
 -- The schema's name is the role's: a table is its schema's tenant's.
 create function app.roles_of(target regclass) returns text

@@ -1,8 +1,9 @@
--- Tenancy by users: whose a row is stands in its column user_id.
+-- Tenancy by users: whose a row is stands in its column user_id. Somebody who is suspended is nobody
+-- to the policies.
 
-create function app.tenancy(out tenant_column text, out is_mine text)
+create function app.tenancy(out model text, out tenant_column text, out is_mine text)
 language sql immutable
-return row('user_id'::text, 'user_id = (select app.current_user_id())'::text);
+return row('users'::text, 'user_id'::text, 'user_id = (select app.current_user_id())'::text);
 
 create function app.roles_of(target regclass) returns text
 language sql immutable

@@ -1,17 +1,42 @@
 """Tenants as tests need them: people."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
 import psycopg
 
-UNSCOPED = {"public.users": "id = %(user_id)s"}
-"""Tables that say in no column whose a row is, and how the rows of a tenant are told apart."""
+NAMED = "(select id from public.users where subject = 'user_' || %s)"
+"""The id of the tenant of this name, in SQL."""
 
-OWN_PEOPLE = "self"
-"""The policy that says which people are seen."""
+SEEN = "select string_agg(substr(subject, 6), ' ') from users"
+"""The names of the tenants that a session sees."""
+
+PEOPLE_POLICY = "self"
+"""The policy that says whom a session sees in `users`."""
+
+UNSCOPED: dict[str, str] = {}
+"""Tables without a tenant column, and the condition that a row is the tenant's."""
+
+OUTSIDERS = ("newcomer who names the person's id",)
+"""People with genuine tokens who must not reach a tenant, as `Tenant.outsiders` makes them."""
+
+MUTATIONS: tuple[tuple[str, str, str], ...] = ()
+"""What else the doctor must notice: a name, the statements, and the check with its object."""
+
+
+def claims(name: str, subject: str | None = None) -> dict[str, object]:
+    """What a token says of a person, or of somebody who names them as their organization."""
+    if subject is None:
+        return {"sub": f"user_{name}", "iat": 1_700_000_000}
+    return {"sub": subject, "org_id": f"user_{name}", "org_role": "owner", "iat": 1_700_000_000}
+
+
+def id_of(me: Mapping[str, Any]) -> UUID:
+    """The tenant of somebody to whom `/me` answers this."""
+    return UUID(me["user"]["id"])
 
 
 @dataclass(frozen=True)
@@ -27,13 +52,24 @@ class Tenant:
         return f"user_{self.name}"
 
     @property
+    def insider(self) -> str:
+        """The subject of somebody who sees what is the tenant's, as long as it is served."""
+        return self.subject
+
+    @property
+    def outsiders(self) -> dict[str, str]:
+        """The claims of each of OUTSIDERS."""
+        by_id = {"sub": f"user_other_{self.name}", "org_id": str(self.id), "iat": 1_700_000_000}
+        return {OUTSIDERS[0]: json.dumps(by_id)}
+
+    @property
     def words(self) -> list[str]:
         """What only the tenant's own answers may hold."""
         return [str(self.id), self.subject]
 
     def claims(self, subject: str | None = None) -> str:
-        """A token's claims: the tenant's own, or those of somebody who names this tenant."""
-        return json.dumps({"sub": subject or self.subject, "iat": 1})
+        """A token's claims: the person's, or those of somebody who names this tenant."""
+        return json.dumps(claims(self.name, subject))
 
 
 def make(admin: psycopg.Connection[Any], name: str, secret: str = "T") -> Tenant:
@@ -49,17 +85,6 @@ def make(admin: psycopg.Connection[Any], name: str, secret: str = "T") -> Tenant
     return Tenant(name, *row)
 
 
-def find(admin: psycopg.Connection[Any], name: str) -> UUID:
-    """The id of the tenant that a token for this user brought here."""
-    query = "select id from public.users where subject = 'user_' || %s"
-    return UUID(str(admin.execute(query, [name]).fetchall()[0][0]))
-
-
-def former(tenant: Tenant) -> str:
-    """The subject of somebody who never belonged to the tenant: nobody else ever does."""
-    return f"user_other_than_{tenant.name}"
-
-
-def schema_of(_: Tenant) -> str:
-    """Where the tenant's tables are."""
+def schema_of(_: UUID) -> str:
+    """Where a tenant's tables are."""
     return "public"
