@@ -104,7 +104,7 @@ class Path:
         connection = psycopg.connect(url)
         if self.claims is not None:
             claims = getattr(tenant, self.claims)
-            connection.execute("select app.enter(%s, %s)", [claims, request_id])
+            connection.execute(f"select {tenancy.ENTER}(%s, %s)", [claims, request_id])
         return connection
 
 
@@ -321,7 +321,7 @@ def test_no_login_can_alter_a_record(
         with psycopg.connect(urls[login]) as connection:
             if login != "migrator":
                 claims = tenant.claims if login == "app_api" else tenant.job_claims
-                connection.execute("select app.enter(%s, 'r')", [claims])
+                connection.execute(f"select {tenancy.ENTER}(%s, 'r')", [claims])
             statement = sql.SQL(ATTACKS[attack]).format(sql.SQL(table))
             with pytest.raises(REFUSED):
                 connection.execute(statement)

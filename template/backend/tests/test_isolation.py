@@ -296,7 +296,7 @@ class Intruder:
 
     def _enter(self, connection: Connection, claims: str) -> None:
         connection.execute("begin")
-        connection.execute("select app.enter(%s, 'attack')", [claims])
+        connection.execute(f"select {tenancy.ENTER}(%s, 'attack')", [claims])
 
     def _claims_of(self, tenant: Tenant) -> str:
         if self.login == "app_api":
@@ -359,7 +359,7 @@ class Intruder:
     def _next_in_autocommit(
         self, connection: Connection, _: Connection, __: Tenant, victim: Tenant
     ) -> None:
-        connection.execute("select app.enter(%s, 'attack')", [self._claims_of(victim)])
+        connection.execute(f"select {tenancy.ENTER}(%s, 'attack')", [self._claims_of(victim)])
 
     def _worker_of_a_finished_job(
         self, connection: Connection, admin: Connection, _: Tenant, victim: Tenant

@@ -10,6 +10,7 @@ import httpx
 import psycopg
 import pytest
 
+from app.choices import tenancy
 from app.dev.servers import Connections
 from app.realtime.events import Channel
 from tests.choices import tenants
@@ -166,7 +167,7 @@ def test_the_audit_trail_is_read_by_admins(
         [role, tenant.id, tenant.user_id],
     )
     with psycopg.connect(database.app_api) as connection:
-        connection.execute("select app.enter(%s, 'r')", [tenant.claims()])
+        connection.execute(f"select {tenancy.ENTER}(%s, 'r')", [tenant.claims()])
         connection.execute("insert into contacts (name, email) values ('Ada', 'a@example.com')")
         found = connection.execute("select exists (select from audit.events)").fetchone()
     assert found == (seen,)

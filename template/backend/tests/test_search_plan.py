@@ -90,7 +90,7 @@ def test_a_page_uses_an_index(database: Connections, member: tuple[str, UUID], c
         compile_kwargs={"render_postcompile": True},
     )
     with psycopg.connect(database.app_api, prepare_threshold=None) as api:
-        api.execute("select app.enter(%s, 'plan')", [claims])
+        api.execute(f"select {tenancy.ENTER}(%s, 'plan')", [claims])
         bound = compiled.params | parameters
         page = api.execute(str(compiled).encode(), bound).fetchone()
         explain = f"explain (analyze, buffers, format json) {compiled}"
