@@ -51,13 +51,13 @@ class Caller:
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Session]:
-        """A transaction of its own, in which the caller's membership and role are proven again."""
+        """A transaction of its own, in which the caller's tenant and role are proven again."""
         claims = self.principal.identity.claims()
         async with transaction(self.engine, claims, self.request_id) as (session, standing):
             if (refusal := closed(standing)) is not None:
                 raise refusal
             if principal_of(self.principal.identity, standing) != self.principal:
-                raise Problem(403, "Not allowed", "Your membership has just changed.")
+                raise Problem(403, "Not allowed", "What you may do has just changed.")
             yield session
 
 
@@ -174,7 +174,7 @@ def requires(permission: Permission) -> Any:
 
 
 def signed_in() -> Any:
-    """A dependency for what every signed-in person may do, in an organization or not."""
+    """A dependency for what every signed-in person may do, with a tenant or without."""
     return Depends(_Requires(None), scope="function")
 
 

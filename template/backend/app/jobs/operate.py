@@ -52,7 +52,7 @@ async def list_jobs(states: list[str]) -> None:
     if not found:
         typer.echo("No dead letters." if states == ["dead"] else "No such jobs.")
         return
-    table = Table("job", "state", "task", "organization", "attempts", "since", "error")
+    table = Table("job", "state", "task", "tenant", "attempts", "since", "error")
     for job in found[:MOST_LISTED]:
         since = job.failed_at or job.started_at or job.created_at
         table.add_row(

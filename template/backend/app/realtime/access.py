@@ -1,4 +1,4 @@
-"""Whether the holder of a socket still belongs to its organization, asked every few seconds."""
+"""Whether the holder of a socket may still act for its tenant, asked every few seconds."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
