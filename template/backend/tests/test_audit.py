@@ -102,6 +102,8 @@ class Path:
     def open(self, url: str, tenant: Owner, request_id: str) -> Connection:
         """Begin a transaction on this path."""
         connection = psycopg.connect(url)
+        home = tenants.schema_of(tenant.id)
+        connection.execute(f"set local search_path = {home}, public".encode())
         if self.claims is not None:
             claims = getattr(tenant, self.claims)
             connection.execute(f"select {tenancy.ENTER}(%s, %s)", [claims, request_id])

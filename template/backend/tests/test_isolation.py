@@ -9,7 +9,7 @@ import re
 import secrets
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -49,7 +49,10 @@ class Link:
 
 @dataclass(frozen=True)
 class Table:
-    """A table that a login of the application holds a privilege on, or that tenants own rows of."""
+    """A table that a login of the application holds a privilege on, or that tenants own rows of.
+
+    Where a tenant has tables of its own, `@` stands for its schema, and `of` fills it in.
+    """
 
     name: str
     columns: dict[str, str]
@@ -58,10 +61,15 @@ class Table:
     uniques: list[list[str]]
     links: list[Link]
     is_trail: bool
+    home: str = "@"
+
+    def of(self, tenant: "Tenant") -> "Table":
+        """The same table of this tenant."""
+        return replace(self, home=tenants.schema_of(tenant.id))
 
     @property
     def id(self) -> sql.SQL:
-        return sql.SQL(self.name)  # as the catalog quotes it
+        return sql.SQL(self.name.replace("@", self.home))  # as the catalog quotes it
 
     @property
     def tenant(self) -> str:
@@ -112,6 +120,7 @@ select format('%%I.%%I', n.nspname, c.relname) as name,
     n.nspname = 'audit' as is_trail
 from pg_class c join pg_namespace n on n.oid = c.relnamespace
 where c.relkind in ('r', 'p') and n.nspname !~ '^pg_' and n.nspname <> 'information_schema'
+  and (n.nspname !~ '^tenant_' or n.nspname = %(home)s)
   and (
       format('%%I.%%I', n.nspname, c.relname) = any(%(unscoped)s)
       or exists (
@@ -129,9 +138,22 @@ order by 1
 
 
 def read_tables(admin: Connection) -> list[Table]:
-    known = {"unscoped": list(UNSCOPED), "column": tenancy.TENANT_COLUMN}
+    home = tenants.schema_of(tenants.make(admin, uuid4().hex[:12]).id)
+    known = {"unscoped": list(UNSCOPED), "column": tenancy.TENANT_COLUMN, "home": home}
+
+    def named(name: str) -> str:
+        return name if home == "public" else name.replace(f"{home}.", "@.")
+
     return [
-        Table(name, columns, required, _words(checks), uniques, [Link(*k) for k in links], is_trail)
+        Table(
+            named(name),
+            columns,
+            required,
+            _words(checks),
+            uniques,
+            [Link(here, named(target), there) for here, target, there in links],
+            is_trail,
+        )
         for name, columns, required, checks, uniques, links, is_trail in admin.execute(
             _CATALOG, known
         )
@@ -193,7 +215,7 @@ def _seed(admin: Connection, tables: list[Table], tenant: Tenant) -> None:
         ready = [t for t in waiting if not {link.target for link in t.links} & (names - {t.name})]
         assert ready, f"foreign keys in a circle: {names}"
         for table in ready:
-            _seed_row(admin, table, tenant)
+            _seed_row(admin, table.of(tenant), tenant)
         waiting = [table for table in waiting if table not in ready]
 
 
@@ -569,7 +591,7 @@ def _state(admin: Connection, tables: list[Table], victim: Tenant) -> dict[str, 
             sql.SQL(
                 "select coalesce(jsonb_agg(to_jsonb(t) order by to_jsonb(t)::text), '[]')::text"
                 " from {} t where {}"
-            ).format(table.id, table.owned_by(victim))
+            ).format(table.of(victim).id, table.owned_by(victim))
         ).fetchall()[0][0]
         for table in tables
     }
@@ -578,7 +600,8 @@ def _state(admin: Connection, tables: list[Table], victim: Tenant) -> dict[str, 
 def test_every_table_is_known(tables: list[Table]) -> None:
     strangers = [t.name for t in tables if not t.has_tenant and t.name not in UNSCOPED]
     assert strangers == [], "no tenant column: say in UNSCOPED which rows of it belong to a tenant"
-    assert {"public.contacts", "app.outbox", "audit.events"} <= {t.name for t in tables}
+    names = {table.name.split(".")[1] for table in tables}
+    assert {"contacts", "imports", "import_rejections", "outbox", "events"} <= names
 
 
 def test_every_table_holds_rows_of_both(
@@ -590,7 +613,7 @@ def test_every_table_holds_rows_of_both(
         for tenant in (attacker, victim)
         if not (table.is_trail and table.name != "audit.events")
         and admin.execute(
-            sql.SQL("select from {} where {}").format(table.id, table.owned_by(tenant))
+            sql.SQL("select from {} where {}").format(table.of(tenant).id, table.owned_by(tenant))
         ).rowcount
         == 0
     ]
@@ -604,26 +627,29 @@ def test_a_member_reaches_their_own(
     """Otherwise every attack would fail for the wrong reason."""
     intruder = Intruder("member of another tenant", login)
     with intruder.transaction(urls[login], admin, victim, victim) as connection:
-        for name in ("public.contacts", "public.imports", "public.import_rejections"):
-            (table,) = [table for table in tables if table.name == name]
+        for name in ("contacts", "imports", "import_rejections"):
+            (table,) = [t.of(victim) for t in tables if t.name.endswith(f".{name}")]
             query = sql.SQL("select from {} where {}").format(table.id, table.owned_by(victim))
             assert connection.execute(query).rowcount == 1
-        assert connection.execute("update public.contacts set name = 'New'").rowcount == 1
+        assert connection.execute("update contacts set name = 'New'").rowcount == 1
 
 
 def test_a_member_is_let_in_again_with_their_tenant(
-    admin: Connection, urls: dict[str, str], victim: Tenant
+    admin: Connection, urls: dict[str, str], tables: list[Table], victim: Tenant
 ) -> None:
     """Being suspended, and no other fault, is what keeps an intruder out."""
     seen = []
+    (contacts,) = [table.of(victim) for table in tables if table.name.endswith(".contacts")]
     for state in ("active", "suspended", "deleted", "active"):
         suspend(admin, victim, state)
         for login in LOGINS:
             claims = Intruder("insider", login).claims_of_insider(victim)
             with psycopg.connect(urls[login]) as connection:
-                entered = connection.execute("select obstacle from app.enter(%s, 'x')", [claims])
+                entered = connection.execute(
+                    f"select obstacle from {tenancy.ENTER}(%s, 'x')".encode(), [claims]
+                )
                 obstacle = entered.fetchone()
-                count = connection.execute("select from public.contacts").rowcount
+                count = _count(connection, sql.SQL("select from {}").format(contacts.id))
                 connection.rollback()
             assert obstacle is not None
             seen.append((state, login, obstacle[0], count))
@@ -654,10 +680,10 @@ def test_an_intruder_reaches_no_row(
         for table in _reachable(tables, intruder):
             for check in (check_reads, check_writes):
                 with attempt(connection):
-                    check(connection, table, victim)
+                    check(connection, table.of(victim), victim)
             if table.has_tenant:
                 with attempt(connection):
-                    check_inserts(connection, table, victim)
+                    check_inserts(connection, table.of(victim), victim)
         connection.execute("commit")
     assert _state(admin, tables, victim) == before
 
@@ -678,7 +704,7 @@ def test_a_member_can_neither_probe_nor_link_nor_give_away(
                 continue
             for check in (check_probes, check_links, check_moves):
                 with attempt(connection):
-                    check(connection, table, attacker, victim)
+                    check(connection, table.of(attacker), attacker, victim)
 
 
 def test_a_worker_cannot_take_a_job_to_another_tenant(
@@ -705,13 +731,13 @@ def test_definer_functions_give_nothing_away(
 ) -> None:
     """Functions that look past the policies answer a member about themselves only."""
     intruder = Intruder("member of another tenant", login)
-    functions = admin.execute(
-        "select p.oid::regprocedure::text from pg_proc p where p.prosecdef and p.pronargs = 0"
-        " and p.prorettype <> 'trigger'::regtype and has_function_privilege(%s, p.oid, 'execute')",
-        [login],
-    ).fetchall()
-    assert functions
     with intruder.transaction(urls[login], admin, attacker, victim) as connection:
+        functions = connection.execute(
+            "select p.oid::regprocedure::text from pg_proc p where p.prosecdef and p.pronargs = 0"
+            " and p.prorettype <> 'trigger'::regtype"
+            " and has_function_privilege(p.oid, 'execute')"
+        ).fetchall()
+        assert functions
         for (function,) in functions:
             answer = connection.execute(f"select * from {function}".encode()).fetchall()
             for secret in (str(victim.user_id), *victim.made.words):

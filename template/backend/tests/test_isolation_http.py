@@ -167,16 +167,17 @@ class World:
             return str(row[0])
 
         tenant_id = made.made.id
+        home = tenants.schema_of(tenant_id)
         contact = one(
-            f"insert into public.contacts ({MINE}, name, email, company) values (%s, %s, %s, %s)"
-            " returning id",
+            f"insert into {home}.contacts ({MINE}, name, email, company)"
+            " values (%s, %s, %s, %s) returning id",
             tenant_id,
             f"secret-{made.name}",
             made.email,
             f"secret-{made.name}",
         )
         run = one(
-            "insert into public.imports"
+            f"insert into {home}.imports"
             f" ({MINE}, file_name, file_bytes, file_sha256, idempotency_key)"
             " values (%s, %s, 1, sha256('x'), %s) returning id",
             tenant_id,
@@ -184,9 +185,9 @@ class World:
             made.key,
         )
         self.admin.execute(
-            "insert into public.import_rejections"
+            f"insert into {home}.import_rejections"
             f" ({MINE}, import_id, row_no, line, reason, fields)"
-            " values (%s, %s, 1, 2, 'bad', %s)",
+            " values (%s, %s, 1, 2, 'bad', %s)".encode(),
             [tenant_id, run, Jsonb([f"secret-{made.name}"])],
         )
         made.ids = {
@@ -204,8 +205,8 @@ class World:
             " join pg_namespace n on n.oid = c.relnamespace"
             " join pg_attribute a on a.attrelid = c.oid"
             "     and a.attname = case n.nspname when 'app' then 'tenant_id' else %s end"
-            " where c.relkind = 'r' and n.nspname in ('public', 'app') order by 1",
-            [MINE],
+            " where c.relkind = 'r' and n.nspname in ('public', 'app', %s) order by 1",
+            [MINE, tenants.schema_of(tenant.made.id)],
         ).fetchall()
         assert len(tables) > 3
         return [

@@ -83,8 +83,10 @@ async def test_an_import_outlives_the_membership_of_who_started_it(
             "select count(*) from app.outbox where payload ->> 'import_id' = %s", (import_id,)
         ).fetchone() != (0,):
             await asyncio.sleep(0.05)
+    [(tenant_id,)] = as_admin.execute(f"select id from {tenants.NAMED} t", [office.name]).fetchall()
+    home = tenants.schema_of(tenant_id)
     done = as_admin.execute(
-        "select status, rows_done from imports where id = %s", (import_id,)
+        f"select status, rows_done from {home}.imports where id = %s".encode(), (import_id,)
     ).fetchone()
     assert done == ("succeeded", 10)
 

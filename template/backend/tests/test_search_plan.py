@@ -5,6 +5,7 @@ The plans are those of the very statements that the service runs, as the API's o
 
 import json
 from collections.abc import Callable, Iterator
+from itertools import groupby
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -40,19 +41,23 @@ def member(database: Connections) -> tuple[str, UUID]:
     mark = uuid4().hex[:12]
     assert database.admin is not None
     with psycopg.connect(database.admin, autocommit=True, row_factory=scalar_row) as admin:
-        with psycopg.connect(database.admin) as maker:
+        with psycopg.connect(database.admin, autocommit=True) as maker:
             made = [tenants.make(maker, f"{mark}{number}") for number in range(TENANTS)]
         # Nobody reads the trail of these rows, and writing it would take longer than the tests.
         admin.execute("set session_replication_role = replica")
-        admin.execute(
-            f"insert into public.contacts ({MINE}, name, email)"
-            " select t.id, 'Name' || (i * 7919 %% %(count)s), 'mail' || i || '@example.com'"
-            " from generate_series(1, %(count)s) i, unnest(%(tenants)s::uuid[]) t (id)",
-            {"count": CONTACTS, "tenants": [tenant.id for tenant in made]},
-        )
-        admin.execute("vacuum (analyze) public.contacts")
+        for home, theirs in groupby(made, key=lambda tenant: tenants.schema_of(tenant.id)):
+            admin.execute(
+                f"insert into {home}.contacts ({MINE}, name, email)"
+                " select t.id, 'Name' || (i * 7919 %% %(count)s), 'mail' || i || '@example.com'"
+                " from generate_series(1, %(count)s) i,"
+                " unnest(%(tenants)s::uuid[]) t (id)".encode(),
+                {"count": CONTACTS, "tenants": [tenant.id for tenant in theirs]},
+            )
+            admin.execute(f"vacuum (analyze) {home}.contacts".encode())
+        home = tenants.schema_of(made[1].id)
         cursor = admin.execute(
-            f"select id from public.contacts where {MINE} = %s order by id limit 1 offset %s",
+            f"select id from {home}.contacts where {MINE} = %s"
+            " order by id limit 1 offset %s".encode(),
             [made[1].id, CONTACTS // 2],
         ).fetchone()
         assert isinstance(cursor, UUID)
