@@ -38,7 +38,7 @@ async def _statements(job: dict[str, Any]) -> dict[str, tuple[bytes, Parameters]
     """What the driver is given when the services run; nothing of it is committed."""
     someone = SimpleNamespace(
         user_id=UUID(job["user_id"]),
-        organization_id=UUID(job["organization_id"]),
+        tenant_id=UUID(job["organization_id"]),
         role="admin",
         permissions=frozenset(),
     )

@@ -16,7 +16,7 @@ from typing import Any
 from uuid import uuid4
 
 JOBS = 3_000
-ORGANIZATIONS = 50
+TENANTS = 50
 PICK_UPS = 200
 PAUSE = 0.05
 """Seconds between two single jobs: an idle worker is what they find."""
@@ -100,15 +100,22 @@ def _connected(url: str | None) -> Any:
     return psycopg.connect(url, autocommit=True)
 
 
+def _tenant(admin: Any) -> Any:
+    """The id of a tenant that is served."""
+    return admin.execute(
+        "insert into public.tenants (id) values (%s) returning id", (uuid4(),)
+    ).fetchone()[0]
+
+
 def _run(admin: Any, notes: Path, *, first: int, count: int) -> float:
     """Enqueue jobs in one statement; return the seconds until the last one is done."""
-    organizations = [uuid4() for _ in range(min(count, ORGANIZATIONS))]
+    tenants = [_tenant(admin) for _ in range(min(count, TENANTS))]
     began = time.monotonic()
     admin.execute(
-        "insert into app.outbox (org_id, task, payload)"
+        "insert into app.outbox (tenant_id, task, payload)"
         " select (%s::uuid[])[1 + n %% %s], %s, jsonb_build_object('number', n + %s)"
         " from generate_series(0, %s - 1) n",
-        (organizations, len(organizations), TASK, first, count),
+        (tenants, len(tenants), TASK, first, count),
     )
     while admin.execute("select exists (select from app.outbox)").fetchone()[0]:
         if time.monotonic() - began > SECONDS:
@@ -123,11 +130,12 @@ def _run(admin: Any, notes: Path, *, first: int, count: int) -> float:
 
 def _pick_up(admin: Any, notes: Path, number: int) -> float:
     """Seconds from the commit of one job until its task begins."""
+    tenant = _tenant(admin)
     time.sleep(PAUSE)
     admin.execute(
-        "insert into app.outbox (org_id, task, payload)"
+        "insert into app.outbox (tenant_id, task, payload)"
         " values (%s, %s, jsonb_build_object('number', %s::integer))",
-        (uuid4(), TASK, number),
+        (tenant, TASK, number),
     )
     committed = time.monotonic()
     wanted = f"{number} "

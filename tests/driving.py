@@ -24,7 +24,7 @@ import httpx
 import psycopg
 from websockets.sync.client import ClientConnection, connect
 
-from rendering import Answers, clean_environment, combinations
+from rendering import Answers, clean_environment
 
 T = TypeVar("T")
 
@@ -52,14 +52,6 @@ def until(
             return answer
         assert time.monotonic() < deadline, f"{what}: not within {seconds:g} s, but {answer!r}"
         time.sleep(every)
-
-
-def one_per(question: str) -> list[Answers]:
-    """The first valid combination for each answer to a question."""
-    found: dict[str, Answers] = {}
-    for answers in combinations():
-        found.setdefault(answers[question], answers)
-    return list(found.values())
 
 
 class Ended(NamedTuple):
@@ -231,16 +223,28 @@ class Product:
 
     # --- Its users ---
 
+    @property
+    def has_organizations(self) -> bool:
+        """Whether tenants are organizations; otherwise every person is a tenant of their own."""
+        return self.answers["tenancy_model"] != "users"
+
+    @property
+    def tenant_column(self) -> str:
+        """The column of the features' tables that says whose a row is."""
+        return "org_id" if self.has_organizations else "user_id"
+
     def token(self, user: str, org: str, role: str = "admin", ttl: int = 3600) -> str:
         """A development token, from the repository's own command line."""
-        wanted = (user, org, role, str(ttl))
-        if wanted not in self._tokens:
-            options = zip(("--user", "--org", "--role", "--ttl"), wanted, strict=True)
-            self._tokens[wanted] = subprocess.run(
+        wanted = {"--user": user, "--ttl": str(ttl)}
+        if self.has_organizations:
+            wanted |= {"--org": org, "--role": role}
+        key = tuple(wanted.values())
+        if key not in self._tokens:
+            self._tokens[key] = subprocess.run(
                 [
                     self.repository / "backend/.venv/bin/app",
                     "token",
-                    *(word for option in options for word in option),
+                    *(word for option in wanted.items() for word in option),
                 ],
                 cwd=self.repository / "backend",
                 env=clean_environment(),
@@ -248,12 +252,18 @@ class Product:
                 capture_output=True,
                 text=True,
             ).stdout.strip()
-        return self._tokens[wanted]
+        return self._tokens[key]
 
-    def sign_in(self, user: str = "u1", org: str | None = None, role: str = "admin") -> "Client":
-        """Someone who uses the product; without `org`, in an organization that is new."""
-        org = org or f"org-{secrets.token_hex(4)}"
-        return Client(self, org, self.token(user, org, role))
+    def sign_in(self, user: str = "u1", tenant: str | None = None, role: str = "admin") -> "Client":
+        """Someone who uses the product; without `tenant`, of a tenant that is new.
+
+        Where there are organizations, `tenant` is one, and others may be in it already.
+        """
+        if tenant is None:
+            tenant = f"{user}-{secrets.token_hex(4)}"
+            if not self.has_organizations:
+                user = tenant
+        return Client(self, tenant, self.token(user, tenant, role))
 
     def anonymous(self) -> httpx.Client:
         """Someone who is not signed in."""
@@ -262,11 +272,11 @@ class Product:
 
 
 class Client:
-    """Someone who is signed in to one organization."""
+    """Someone who is signed in, and the name of their tenant."""
 
-    def __init__(self, product: Product, org: str, token: str) -> None:
+    def __init__(self, product: Product, tenant: str, token: str) -> None:
         self.product = product
-        self.org = org
+        self.tenant = tenant
         self.token = token
         self.http = product.anonymous()
         self.http.headers["Authorization"] = f"Bearer {token}"
@@ -341,8 +351,9 @@ class Client:
         return answer.text
 
     @property
-    def organization_id(self) -> str:
-        return str(self.get("/me")["organization"]["id"])
+    def tenant_id(self) -> str:
+        me = self.get("/me")
+        return str(me["organization" if self.product.has_organizations else "user"]["id"])
 
     # --- WebSocket ---
 

@@ -24,8 +24,12 @@ def questionnaire() -> dict[str, Any]:
 
 
 def questions() -> dict[str, dict[str, Any]]:
-    """The questions of copier.yml, in their order."""
-    return {name: details for name, details in questionnaire().items() if not name.startswith("_")}
+    """The questions of copier.yml that are asked, in their order."""
+    return {
+        name: details
+        for name, details in questionnaire().items()
+        if not name.startswith("_") and details.get("when") is not False
+    }
 
 
 def choices() -> dict[str, list[str]]:
@@ -49,6 +53,36 @@ def combinations() -> list[Answers]:
         (source / "template").mkdir(parents=True)
         shutil.copy(ROOT / "copier.yml", source)
         return [answers for answers in every if _accepts(source, Path(scratch, "copy"), answers)]
+
+
+def covering() -> list[Answers]:
+    """Few combinations in which every answer of every question occurs, the defaults first.
+
+    For what is dear to run: each of them boots a product, which takes about a minute. The defaults,
+    then each other answer in the company of the defaults; only the queue is the one that needs no
+    server of its own, unless it is the queue that is being varied. So a fault of one answer shows,
+    and a fault of two that meet in no combination here is left to the tests of every combination.
+
+    Raises:
+        ValueError: one of them is not valid, so that its answer would not be tried.
+    """
+    offered = choices()
+    defaults = {name: str(questions()[name]["default"]) for name in offered}
+    lightest = defaults | {"queue_backend": "procrastinate"}
+    chosen: list[Answers] = [
+        defaults,
+        *(
+            lightest | {name: answer}
+            for name, answers in offered.items()
+            for answer in answers
+            if answer != defaults[name]
+        ),
+    ]
+    valid = combinations()
+    for answers in chosen:
+        if answers not in valid:
+            raise ValueError(f"{answers} is no valid combination: say in covering() how to try it")
+    return chosen
 
 
 def name_of(answers: Answers) -> str:

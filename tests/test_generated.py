@@ -1,4 +1,4 @@
-"""A generated repository's own commands, in every combination, as its owner would type them."""
+"""A generated repository's own commands, as its owner would type them."""
 
 import contextlib
 import os
@@ -8,7 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from rendering import Answers, clean_environment, render
+from rendering import Answers, clean_environment, covering, name_of, render
+
+pytestmark = pytest.mark.parametrize(
+    "combination", covering(), ids=name_of, indirect=True, scope="session"
+)
 
 
 @pytest.fixture(scope="module")

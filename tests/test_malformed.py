@@ -10,14 +10,14 @@ from typing import Any
 
 import pytest
 
-from driving import API, Client, Product, forget_memory_peak, memory_peak, one_per, problem
-from rendering import name_of
+from driving import API, Client, Product, forget_memory_peak, memory_peak, problem
+from rendering import covering, name_of
 
 pytest_plugins = ["products"]
 
 # What becomes of a file does not depend on an answer.
 pytestmark = pytest.mark.parametrize(
-    "combination", one_per("frontend")[:1], ids=name_of, indirect=True, scope="session"
+    "combination", covering()[:1], ids=name_of, indirect=True, scope="session"
 )
 
 HEADER = b"name,email,company,amount\n"
@@ -42,7 +42,7 @@ def nothing_is_stored(client: Client) -> Iterator[None]:
     assert client.everything("/imports") == []
     assert client.everything("/contacts") == []
     assert client.product.sql(
-        "select count(*) from app.outbox where org_id = %s", client.organization_id
+        "select count(*) from app.outbox where tenant_id = %s", client.tenant_id
     ) == [(0,)]
 
 
@@ -213,7 +213,7 @@ def test_the_same_key_twice_is_one_import(client: Client) -> None:
     assert "another file" in problem(other, 422)
     assert len(client.everything("/contacts")) == 1
 
-    # A key is its organization's own.
+    # A key is its tenant's own.
     assert client.product.sign_in("u2").upload(HEADER + BOB, key="people-1").status_code == 202
 
 
@@ -224,7 +224,7 @@ def test_the_same_key_ten_times_at_once_is_one_import(client: Client) -> None:
     answers: list[Any] = []
 
     def upload() -> None:
-        twin = Client(client.product, client.org, client.token)
+        twin = Client(client.product, client.tenant, client.token)
         together.wait()
         answers.append(twin.upload(HEADER + ADA, key="people-1"))
 

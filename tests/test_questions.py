@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from rendering import choices, combinations, name_of, questions, render
+from rendering import choices, combinations, covering, name_of, questions, render
 
 ORDER = [
     "project_name",
@@ -125,6 +125,14 @@ def test_the_defaults_are_a_valid_combination() -> None:
 def test_combinations_have_names_of_their_own() -> None:
     names = [name_of(answers) for answers in combinations()]
     assert len(set(names)) == len(names)
+
+
+def test_every_answer_occurs_in_what_is_dear_to_run() -> None:
+    covered = covering()
+    for question, offered in choices().items():
+        assert {answers[question] for answers in covered} == set(offered)
+    assert covered[0] == {name: questions()[name]["default"] for name in choices()}
+    assert len(covered) == 1 + sum(len(offered) - 1 for offered in choices().values())
 
 
 def test_the_defaults_are_recorded(asked: Path, tmp_path: Path) -> None:

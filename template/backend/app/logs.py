@@ -89,15 +89,15 @@ def configure(*, level: str, readable: bool) -> None:
 
 
 def bind_actor(
-    connection: HTTPConnection, *, actor_id: object, org_id: object | None = None
+    connection: HTTPConnection, *, actor_id: object, tenant_id: object | None = None
 ) -> None:
     """Name who is asking, in the request's line and in every later line of the request.
 
     The ids are ours, not the provider's, so that a log does not identify a person by itself.
     """
     ids = {"actor_id": str(actor_id)}
-    if org_id is not None:
-        ids["org_id"] = str(org_id)
+    if tenant_id is not None:
+        ids["tenant_id"] = str(tenant_id)
     connection.scope.setdefault("state", {}).update(ids)
     bind_contextvars(**ids)
 
@@ -166,7 +166,7 @@ class RequestLog:
                 duration_ms=round((time.perf_counter() - began) * 1000, 2),
                 # Contexts of other tasks and threads do not reach this one; the state does.
                 actor_id=state.get("actor_id"),
-                org_id=state.get("org_id"),
+                tenant_id=state.get("tenant_id"),
             )
 
 

@@ -14,6 +14,7 @@ from sqlalchemy import Connection, create_engine, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 from sqlalchemy.pool import NullPool
 
+from app.choices import tenancy
 from app.database import psycopg_url, sqlalchemy_url
 from app.settings import Settings
 
@@ -68,7 +69,8 @@ def migrate(settings: Settings) -> str:
     Two deployments that migrate at the same time take turns.
 
     Raises:
-        SystemExit: no MIGRATION_DATABASE_URL.
+        SystemExit: no MIGRATION_DATABASE_URL, or the database was made for another answer to the
+            question who the tenants are.
     """
     if settings.migration_database_url is None:
         raise SystemExit(
@@ -78,6 +80,7 @@ def migrate(settings: Settings) -> str:
     url = settings.migration_database_url.get_secret_value()
     with psycopg.connect(psycopg_url(url), autocommit=True) as owner:
         owner.execute("select pg_advisory_lock(hashtext('app migrate'))")
+        _require_same_tenants(owner)
         owner.execute((SQL / "roles.sql").read_bytes())
         owner.execute(f"create schema if not exists {VERSION_SCHEMA}")
         _borrow_owner_roles(owner)
@@ -89,6 +92,21 @@ def migrate(settings: Settings) -> str:
         owner.execute("select audit.ensure_partitions()")
         _configure_logins(owner, settings)
     return revision
+
+
+def _require_same_tenants(owner: psycopg.Connection) -> None:
+    """Refuse a database whose rows say in another column whose they are: nothing converts them."""
+    (made,) = owner.execute("select to_regprocedure('app.tenancy()')").fetchall()[0]
+    if made is None:
+        return
+    (column,) = owner.execute("select tenant_column from app.tenancy()").fetchall()[0]
+    if column != tenancy.TENANT_COLUMN:
+        raise SystemExit(
+            f"This database says in the column {column} whose a row is, this code asks for "
+            f"{tenancy.TENANT_COLUMN}: the answer to tenancy_model has changed, and no migration "
+            "turns one into the other. Restore the answer, or move the data by hand: see "
+            "docs/tenancy."
+        )
 
 
 def _upgrade(url: str) -> str:

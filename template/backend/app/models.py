@@ -1,9 +1,10 @@
 """Every table of the schema, for Alembic to compare with the database."""
 
 from app.audit.models import AuditEvent
+from app.choices import tenancy
 from app.features.contacts.models import Contact
 from app.features.imports.models import Import, ImportRejection
-from app.features.organizations.models import Membership, Organization, User
+from app.features.me.models import User
 from app.orm import Base
 
 __all__ = [
@@ -12,7 +13,6 @@ __all__ = [
     "Contact",
     "Import",
     "ImportRejection",
-    "Membership",
-    "Organization",
     "User",
+    "tenancy",
 ]

@@ -20,26 +20,30 @@ import psycopg
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app import jobs
+from app.choices import tenancy
 from app.database import Session
 from app.dev import processes
 from app.dev.processes import last_lines
 from app.dev.servers import BACKEND, Connections
 from app.jobs.tasks import Task
 from app.tenancy.session import transaction
+from tests.choices import tenants
 from tests.queue_worker import FOLDER, Entry, gate
 from tests.running import Platform
 
+MINE = tenancy.TENANT_COLUMN
 SECONDS = 60.0
 DRAIN_SECONDS = 3.0
 
-_TABLES = """
+_TABLES = f"""
     create table test_guards (
-        id uuid not null default app.uuid_v7(), org_id uuid not null default app.default_org_id(),
-        name text not null, done int not null, primary key (org_id, name)
+        id uuid not null default app.uuid_v7(),
+        {MINE} uuid not null default app.default_tenant_id(),
+        name text not null, done int not null, primary key ({MINE}, name)
     );
     create table test_effects (
         id uuid primary key default app.uuid_v7(),
-        org_id uuid not null default app.default_org_id(), name text not null, step int not null
+        {MINE} uuid not null default app.default_tenant_id(), name text not null, step int not null
     );
     select app.isolate('public.test_guards'), app.isolate('public.test_effects');
 """
@@ -294,18 +298,12 @@ class Order(NamedTuple):
 
 
 class Tenant:
-    """An organization that gives work."""
+    """Somebody who gives work."""
 
     def __init__(self, engine: AsyncEngine) -> None:
-        self.slug = uuid.uuid4().hex
+        self.name = uuid.uuid4().hex
         self._engine = engine
-        self._claims = {
-            "sub": f"user_{self.slug}",
-            "org_id": f"org_{self.slug}",
-            "org_slug": self.slug,
-            "org_role": "admin",
-            "iat": 1_700_000_000,
-        }
+        self._claims = tenants.claims(self.name)
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Session]:

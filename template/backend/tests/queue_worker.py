@@ -12,7 +12,9 @@ import msgspec
 from sqlalchemy import text
 
 from app import jobs, worker
+from app.choices import tenancy
 from app.database import Session
+from tests.choices import tenants
 
 FOLDER = "TESTS_QUEUE_FOLDER"
 """The environment variable that says where the journal and the gates are."""
@@ -22,13 +24,13 @@ SCHEDULE = "TESTS_QUEUE_SCHEDULE"
 
 # As in the imports: the guard moves in the same commit as the effect.
 _DONE = text("select coalesce(max(done), 0) from test_guards where name = :name")
-_GUARD = text("""
+_GUARD = text(f"""
     insert into test_guards as g (name, done) values (:name, :step)
-    on conflict (org_id, name) do update set done = :step where g.done = :step - 1
+    on conflict ({tenancy.TENANT_COLUMN}, name) do update set done = :step where g.done = :step - 1
     returning done
 """)
 _EFFECT = text("insert into test_effects (name, step) values (:name, :step)")
-_SLUGS = text("select string_agg(slug, ' ') from organizations")
+_SEEN = text(tenants.SEEN)
 
 
 class Entry(msgspec.Struct):
@@ -90,8 +92,8 @@ def _append(path: Path, line: bytes) -> int:
 
 
 async def _tell(session: Session, work: Work, reason: str) -> None:
-    slug = await session.scalar(_SLUGS)
-    note("told", work.name, f"{slug}: {reason}")
+    tenant = await session.scalar(_SEEN)
+    note("told", work.name, f"{tenant}: {reason}")
 
 
 async def _work(job: jobs.Job, work: Work) -> None:
@@ -140,7 +142,7 @@ def gate(name: str) -> str:
 
 
 work = jobs.task("tests.work", Work, on_failure=_tell)(_work)
-limited = jobs.task("tests.limited", Work, per_organization=2)(_work)
+limited = jobs.task("tests.limited", Work, per_tenant=2)(_work)
 keyed = jobs.task("tests.keyed", Work, key=lambda work: work.name)(_work)
 brief = jobs.task("tests.brief", Work, attempts=1, timeout=1.0, on_failure=_tell)(_work)
 fragile = jobs.task(
@@ -168,9 +170,9 @@ class Look(msgspec.Struct):
 
 @jobs.task("tests.look", Look)
 async def look(job: jobs.Job, payload: Look) -> None:
-    """Write down which organizations can be seen."""
+    """Write down which tenants can be seen."""
     async with job.transaction() as session:
-        note("ended", payload.name, str(await session.scalar(_SLUGS)))
+        note("ended", payload.name, str(await session.scalar(_SEEN)))
 
 
 class Tick(msgspec.Struct):

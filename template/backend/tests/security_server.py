@@ -63,7 +63,7 @@ async def create(contact: Contact) -> Contact:
 async def read(
     contact_id: str, request: Request, limit: Annotated[int, Query(le=100)] = 10
 ) -> dict[str, str]:
-    logs.bind_actor(request, actor_id="actor-1", org_id="org-1")
+    logs.bind_actor(request, actor_id="actor-1", tenant_id="org-1")
     return {"id": contact_id, "limit": str(limit)}
 
 

@@ -13,13 +13,18 @@ from typing import Any
 import psycopg
 import pytest
 
+from app.choices import tenancy
 from app.dev.processes import LOOPBACK, free_port
 from app.dev.servers import BACKEND, Connections
 from app.doctor import CHECKS, examine
 from app.doctor.expressions import calls, calls_per_row, requires_equality
+from tests.choices import tenants
 from tests.running import Platform
 
 Connection = psycopg.Connection[Any]
+
+MINE = tenancy.TENANT_COLUMN
+FUNCTION = tenancy.TENANT_FUNCTION
 
 
 @pytest.fixture(scope="module")
@@ -60,12 +65,12 @@ def mutation(name: str, sql: str, *found: str) -> Mutation:
 
 
 # A new table as somebody would write it who knows the rules; each case leaves one of them out.
-NOTES = """
+NOTES = f"""
 create table public.notes (
     id uuid not null default app.uuid_v7(),
-    org_id uuid not null default app.default_org_id(),
+    {MINE} uuid not null default app.default_tenant_id(),
     body text not null,
-    primary key (org_id, id)
+    primary key ({MINE}, id)
 );
 select app.isolate('public.notes');
 """
@@ -152,38 +157,38 @@ MUTATIONS = (
     mutation(
         "policy for all commands",
         "create policy everything on public.contacts for all to app_api "
-        "using (org_id = (select app.current_org_id()))",
+        f"using ({MINE} = (select {FUNCTION}()))",
         "policy-clauses: public.contacts, policy everything",
     ),
     mutation(
         "update without WITH CHECK",
         "drop policy tenant_update on public.contacts; create policy tenant_update on "
         "public.contacts for update to app_api, app_worker "
-        "using (org_id = (select app.current_org_id()))",
+        f"using ({MINE} = (select {FUNCTION}()))",
         "policy-clauses: public.contacts, policy tenant_update",
     ),
     mutation(
         "unwrapped function in USING",
-        "alter policy tenant_select on public.contacts using (org_id = app.current_org_id())",
+        f"alter policy tenant_select on public.contacts using ({MINE} = {FUNCTION}())",
         "policy-initplan: public.contacts, policy tenant_select",
     ),
     mutation(
         "unwrapped function in WITH CHECK",
-        "alter policy tenant_insert on public.contacts with check (org_id = app.current_org_id())",
+        f"alter policy tenant_insert on public.contacts with check ({MINE} = {FUNCTION}())",
         "policy-initplan: public.contacts, policy tenant_insert",
     ),
     mutation(
         "function of the row",
         "create function app.is_member(uuid) returns boolean language sql stable "
-        "return $1 = app.current_org_id(); alter policy tenant_select on public.contacts using "
-        "(org_id = (select app.current_org_id()) and (select app.is_member(contacts.org_id)))",
+        f"return $1 = {FUNCTION}(); alter policy tenant_select on public.contacts using "
+        f"({MINE} = (select {FUNCTION}()) and (select app.is_member(contacts.{MINE})))",
         "policy-initplan: public.contacts, policy tenant_select",
     ),
     mutation(
         "current_setting for every row",
-        "alter policy own_organization on public.organizations using "
-        "(id = (select app.current_org_id()) and current_setting('app.org_id') <> '')",
-        "policy-initplan: public.organizations, policy own_organization",
+        "alter policy tenant_select on public.contacts using "
+        f"({MINE} = (select {FUNCTION}()) and current_setting('app.tenant_id') <> '')",
+        "policy-initplan: public.contacts, policy tenant_select",
     ),
     mutation(
         "policy using (true)",
@@ -193,7 +198,7 @@ MUTATIONS = (
     mutation(
         "policy that is always true beside the tenant",
         "alter policy tenant_select on public.contacts using "
-        "(org_id = (select app.current_org_id()) or name is not null)",
+        f"({MINE} = (select {FUNCTION}()) or name is not null)",
         "policy-tenant: public.contacts, policy tenant_select",
     ),
     mutation(
@@ -213,8 +218,8 @@ MUTATIONS = (
     ),
     mutation(
         "everybody's users",
-        "alter policy self_and_colleagues on public.users using (true)",
-        "policy-tenant: public.users, policy self_and_colleagues",
+        f"alter policy {tenants.PEOPLE_POLICY} on public.users using (true)",
+        f"policy-tenant: public.users, policy {tenants.PEOPLE_POLICY}",
     ),
     mutation(
         "audit records of all tenants",
@@ -224,24 +229,24 @@ MUTATIONS = (
     mutation(
         "tenant column that may be null",
         "create table public.notes (id uuid not null default app.uuid_v7(), "
-        "org_id uuid default app.default_org_id(), unique (org_id, id)); "
+        f"{MINE} uuid default app.default_tenant_id(), unique ({MINE}, id)); "
         "select app.isolate('public.notes')",
         "tenant-column: public.notes",
         "tenant-keys: public.notes",
     ),
     mutation(
         "tenant column without its default",
-        "alter table public.contacts alter column org_id drop default",
+        f"alter table public.contacts alter column {MINE} drop default",
         "tenant-column: public.contacts",
     ),
     mutation(
         "tenant column with another default",
-        "alter table public.contacts alter column org_id set default gen_random_uuid()",
+        f"alter table public.contacts alter column {MINE} set default gen_random_uuid()",
         "tenant-column: public.contacts",
     ),
     mutation(
         "primary key without the tenant",
-        NOTES + "create index on public.notes (org_id); "
+        NOTES + f"create index on public.notes ({MINE}); "
         "alter table public.notes drop constraint notes_pkey, add primary key (id)",
         "tenant-keys: public.notes, notes_pkey",
     ),
@@ -261,7 +266,7 @@ MUTATIONS = (
     mutation(
         "foreign key that crosses the tenant's columns",
         NOTES + "alter table public.notes add column other uuid, add constraint crossed "
-        "foreign key (other, id) references public.contacts (org_id, id)",
+        f"foreign key (other, id) references public.contacts ({MINE}, id)",
         "tenant-links: public.notes, crossed",
     ),
     mutation(
@@ -393,15 +398,15 @@ MUTATIONS = (
     ),
     mutation(
         "disabled audit trigger",
-        "alter table public.memberships disable trigger audit_update",
-        "audit-triggers: public.memberships",
+        "alter table public.tenants disable trigger audit_update",
+        "audit-triggers: public.tenants",
     ),
     mutation(
         "audit trigger that sees some columns only",
         "drop trigger audit_update on public.contacts; create trigger audit_update after update "
         "on public.contacts referencing old table as old_rows new table as new_rows "
         "for each statement when (current_user <> 'app_api') "
-        "execute function audit.record_changes('org_id')",
+        f"execute function audit.record_changes('{MINE}')",
         "audit-triggers: public.contacts",
     ),
     mutation(
@@ -413,8 +418,8 @@ MUTATIONS = (
     ),
     mutation(
         "table that cannot be audited",
-        "create table public.pairs (org_id uuid not null default app.default_org_id(), "
-        "word text, primary key (org_id, word)); select app.isolate('public.pairs')",
+        f"create table public.pairs ({MINE} uuid not null default app.default_tenant_id(), "
+        f"word text, primary key ({MINE}, word)); select app.isolate('public.pairs')",
         "audit-triggers: public.pairs",
     ),
     mutation("new partition made by hand", UNPROTECTED, "audit-trail: audit.events_2031_01"),
@@ -471,6 +476,7 @@ MUTATIONS = (
         "to_char((now() at time zone 'utc') + interval '1 month', 'YYYY_MM')); end $$",
         "audit-partitions: audit.events",
     ),
+    *(mutation(*case) for case in tenants.MUTATIONS),
 )
 
 
@@ -545,11 +551,11 @@ def test_a_database_that_cannot_be_reached_is_not_healthy(
 @pytest.mark.parametrize(
     ("expression", "expected"),
     [
-        ("(org_id = ( SELECT app.current_org_id() AS current_org_id))", []),
-        ("(org_id = app.current_org_id())", ["app.current_org_id"]),
+        ("(tenant_id = ( SELECT app.current_tenant_id() AS current_tenant_id))", []),
+        ("(tenant_id = app.current_tenant_id())", ["app.current_tenant_id"]),
         ("(( SELECT app.f('a)(b''c') AS f) AND app.g(1))", ["app.g"]),
-        ("(( SELECT app.f(t.org_id) AS f))", ["app.f"]),
-        ("(( SELECT app.f(s.org_id) AS f))", []),
+        ("(( SELECT app.f(t.tenant_id) AS f))", ["app.f"]),
+        ("(( SELECT app.f(s.tenant_id) AS f))", []),
         ("(x IN ( SELECT m.x FROM public.m WHERE (m.y = app.f())))", ["app.f"]),
         ("(x IN ( SELECT m.x FROM public.m WHERE (m.y = ( SELECT app.f() AS f))))", []),
         ("(x = (current_setting('a'::text))::uuid)", ["current_setting"]),
@@ -566,21 +572,21 @@ def test_a_call_for_every_row_is_seen(expression: str, expected: list[str]) -> N
 @pytest.mark.parametrize(
     ("expression", "expected"),
     [
-        ("(org_id = ( SELECT app.f() AS f))", True),
-        ("(( SELECT app.f() AS f) = org_id)", True),
-        ("(org_id = app.f())", True),
-        ("((x > 1) AND (org_id = ( SELECT app.f() AS f)) AND (y OR z))", True),
-        ("((x > 1) AND ((y > 1) AND (org_id = ( SELECT app.f() AS f))))", True),
-        ("((org_id = ( SELECT app.f() AS f)) OR (x > 1))", False),
-        ("(NOT (org_id = ( SELECT app.f() AS f)))", False),
-        ("(org_id <> ( SELECT app.f() AS f))", False),
+        ("(tenant_id = ( SELECT app.f() AS f))", True),
+        ("(( SELECT app.f() AS f) = tenant_id)", True),
+        ("(tenant_id = app.f())", True),
+        ("((x > 1) AND (tenant_id = ( SELECT app.f() AS f)) AND (y OR z))", True),
+        ("((x > 1) AND ((y > 1) AND (tenant_id = ( SELECT app.f() AS f))))", True),
+        ("((tenant_id = ( SELECT app.f() AS f)) OR (x > 1))", False),
+        ("(NOT (tenant_id = ( SELECT app.f() AS f)))", False),
+        ("(tenant_id <> ( SELECT app.f() AS f))", False),
         ("(other = ( SELECT app.f() AS f))", False),
-        ("(org_id = ( SELECT app.g() AS g))", False),
+        ("(tenant_id = ( SELECT app.g() AS g))", False),
         ("true", False),
     ],
 )
 def test_the_tenant_is_required_or_not(expression: str, expected: bool) -> None:
-    assert requires_equality(expression, "org_id", "app.f") is expected
+    assert requires_equality(expression, "tenant_id", "app.f") is expected
 
 
 def test_calls_are_found_however_deep() -> None:

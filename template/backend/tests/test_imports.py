@@ -11,14 +11,17 @@ from typing import Any
 import httpx
 import pytest
 
+from app.choices import tenancy
+from tests.choices import tenants
 from tests.conftest import Connection, MintToken
 from tests.running import AppProcess, Platform
 
+MINE = tenancy.TENANT_COLUMN
 SECONDS = 120.0
 
 
 class Office:
-    """An organization of its own, with an admin who uploads."""
+    """A tenant of its own, with somebody who uploads."""
 
     def __init__(self, api: httpx.AsyncClient, token: MintToken) -> None:
         self.api = api
@@ -149,17 +152,10 @@ async def test_a_refused_file_leaves_nothing(
     assert "semicolons" in refused.json()["detail"]
     assert stored() == before
     kept = as_admin.execute(
-        "select count(*) from imports i join organizations o on o.id = i.org_id where o.slug = %s",
+        f"select count(*) from imports where {MINE} = {tenants.NAMED}",
         (office.name,),
     ).fetchone()
     assert kept == (0,)
-
-
-async def test_a_viewer_may_look_and_not_upload(office: Office, token: MintToken) -> None:
-    viewer = Office(office.api, token)
-    viewer.headers = {"Authorization": f"Bearer {token(user='v', org=viewer.name, role='viewer')}"}
-    assert (await viewer.upload(csv_of(people(1)))).status_code == 403
-    assert (await office.api.get("/api/v1/imports", headers=viewer.headers)).status_code == 200
 
 
 @pytest.fixture
@@ -190,14 +186,14 @@ async def test_a_killed_worker_costs_nothing(
     assert (state["status"], state["rows_done"], state["rows_rejected"]) == ("succeeded", rows, 0)
 
     counts = as_admin.execute(
-        """
-        select (select count(*) from contacts c where c.org_id = o.id),
+        f"""
+        select (select count(*) from contacts c where c.{MINE} = t.id),
                (select count(*) from audit.events e
-                where e.org_id = o.id and e.table_name = 'contacts' and e.action = 'insert'),
+                where e.tenant_id = t.id and e.table_name = 'contacts' and e.action = 'insert'),
                (select count(distinct e.row_id) from audit.events e
-                where e.org_id = o.id and e.table_name = 'contacts'),
-               (select count(*) from app.outbox j where j.org_id = o.id)
-        from organizations o where o.slug = %s
+                where e.tenant_id = t.id and e.table_name = 'contacts'),
+               (select count(*) from app.outbox j where j.tenant_id = t.id)
+        from {tenants.NAMED} t
         """,
         (office.name,),
     ).fetchone()
@@ -219,31 +215,6 @@ async def test_a_stopped_worker_hands_its_import_on(
     session_worker.start()
     state = await office.finished(accepted.json()["id"])
     assert (state["status"], state["rows_rejected"]) == ("succeeded", 0)
-
-
-@pytest.mark.usefixtures("worker")
-async def test_an_import_outlives_the_membership_of_who_started_it(
-    office: Office, session_worker: AppProcess, as_admin: Connection
-) -> None:
-    session_worker.stop()
-    accepted = await office.upload(csv_of(people(10)))
-    import_id = accepted.json()["id"]
-    removed = as_admin.execute(
-        "select app.set_membership(%s, %s, false)", (office.name, f"user_{office.name}")
-    ).fetchone()
-    assert removed == (1,)
-    refused = await office.api.get(f"/api/v1/imports/{import_id}", headers=office.headers)
-    assert refused.status_code == 403
-    session_worker.start()
-    async with asyncio.timeout(SECONDS):
-        while as_admin.execute(
-            "select count(*) from app.outbox where payload ->> 'import_id' = %s", (import_id,)
-        ).fetchone() != (0,):
-            await asyncio.sleep(0.05)
-    done = as_admin.execute(
-        "select status, rows_done from imports where id = %s", (import_id,)
-    ).fetchone()
-    assert done == ("succeeded", 10)
 
 
 async def test_the_file_is_stored_as_it_was_sent(

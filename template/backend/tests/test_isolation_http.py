@@ -20,20 +20,24 @@ from fastapi.routing import iter_route_contexts
 from psycopg.types.json import Jsonb
 from starlette.routing import WebSocketRoute
 
+from app.choices import tenancy
 from app.dev.servers import Connections
 from app.main import create_app
 from app.settings import Settings
+from tests.choices import tenants
 from tests.conftest import MintToken
 from tests.running import Platform
 
 Connection = psycopg.Connection[Any]
+
+MINE = tenancy.TENANT_COLUMN
 
 # What anyone may ask, without a token: it says nothing about any tenant.
 PUBLIC_PATHS = {"/healthz", "/readyz", "/metrics", "/openapi.json"}
 PUBLIC_PREFIXES = ("/docs",)
 # WebSockets, each with a test of its own.
 SOCKETS = {"/api/v1/realtime"}
-# What a signed-in person may ask about themselves without belonging to an organization.
+# What a signed-in person may ask about themselves without belonging to a tenant.
 PERSONAL = {("get", "/api/v1/me")}
 
 CSV = b"name,email,company,amount\r\nAda,ada@example.com,Engines,1.00\r\n"
@@ -93,12 +97,19 @@ class Operation:
         return examples[kind]
 
 
+ME = Operation("get", "/api/v1/me", {}, {})
+
+
 @dataclass
 class Tenant:
-    """An organization, its owner, its former owner, and data that nobody else may see."""
+    """A tenant, and data that nobody else may see."""
 
-    name: str = field(default_factory=lambda: uuid4().hex[:12])
+    made: tenants.Tenant
     ids: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        return self.made.name
 
     @property
     def email(self) -> str:
@@ -110,7 +121,7 @@ class Tenant:
 
     def secrets(self) -> list[str]:
         """What must not stand in an answer to anybody else; every text of theirs has the name."""
-        return [*self.ids.values(), f"secret-{self.name}"]
+        return [*self.ids.values(), *self.made.words, f"secret-{self.name}"]
 
 
 class World:
@@ -134,6 +145,9 @@ class World:
     def token(self, user: str, organization: str | None) -> str:
         return self._mint(user, organization, "owner")
 
+    def token_of(self, tenant: Tenant) -> str:
+        return self.token(tenant.name, tenant.name)
+
     async def ask(
         self, operation: Operation, token: str | None, url: str, **request: Any
     ) -> httpx.Response:
@@ -144,74 +158,63 @@ class World:
 
     def tenant(self) -> Tenant:
         """A tenant with a contact, an import with a rejected row, and records of all of it."""
-        made = Tenant()
+        name = uuid4().hex[:12]
+        made = Tenant(tenants.make(self.admin, name, f"secret-{name}"))
 
         def one(query: str, *parameters: object) -> str:
             row = self.admin.execute(query.encode(), parameters).fetchone()
             assert row is not None
             return str(row[0])
 
-        org = one(
-            "insert into public.organizations (external_id, slug, name) values (%s, %s, %s)"
-            " returning id",
-            f"org_{made.name}",
-            made.name,
-            f"secret-{made.name}",
-        )
-        user = one(
-            "insert into public.users (subject, name) values (%s, %s) returning id",
-            f"user_{made.name}",
-            f"secret-{made.name}",
-        )
-        former = one(
-            "insert into public.users (subject) values (%s) returning id",
-            f"user_former_{made.name}",
-        )
-        self.admin.execute(
-            "insert into public.memberships (org_id, user_id, role, status, removed_at) values"
-            " (%(org)s, %(user)s, 'owner', 'active', null),"
-            " (%(org)s, %(former)s, 'owner', 'removed', now())",
-            {"org": org, "user": user, "former": former},
-        )
+        tenant_id = made.made.id
         contact = one(
-            "insert into public.contacts (org_id, name, email, company) values (%s, %s, %s, %s)"
+            f"insert into public.contacts ({MINE}, name, email, company) values (%s, %s, %s, %s)"
             " returning id",
-            org,
+            tenant_id,
             f"secret-{made.name}",
             made.email,
             f"secret-{made.name}",
         )
         run = one(
             "insert into public.imports"
-            " (org_id, file_name, file_bytes, file_sha256, idempotency_key)"
+            f" ({MINE}, file_name, file_bytes, file_sha256, idempotency_key)"
             " values (%s, %s, 1, sha256('x'), %s) returning id",
-            org,
+            tenant_id,
             f"secret-{made.name}",
             made.key,
         )
         self.admin.execute(
-            "insert into public.import_rejections (org_id, import_id, row_no, line, reason, fields)"
+            "insert into public.import_rejections"
+            f" ({MINE}, import_id, row_no, line, reason, fields)"
             " values (%s, %s, 1, 2, 'bad', %s)",
-            [org, run, Jsonb([f"secret-{made.name}"])],
+            [tenant_id, run, Jsonb([f"secret-{made.name}"])],
         )
-        made.ids = {"org": org, "user": user, "contact_id": contact, "import_id": run}
+        made.ids = {
+            "tenant": str(tenant_id),
+            "user": str(made.made.user_id),
+            "contact_id": contact,
+            "import_id": run,
+        }
         return made
 
     def state(self, tenant: Tenant) -> list[Any]:
         """Everything that the tenant has, except the records of what was refused."""
         tables = self.admin.execute(
-            "select format('%I.%I', n.nspname, c.relname) from pg_class c"
+            "select format('%%I.%%I', n.nspname, c.relname), a.attname from pg_class c"
             " join pg_namespace n on n.oid = c.relnamespace"
-            " join pg_attribute a on a.attrelid = c.oid and a.attname = 'org_id'"
-            " where c.relkind = 'r' and n.nspname in ('public', 'app') order by 1"
+            " join pg_attribute a on a.attrelid = c.oid"
+            "     and a.attname = case n.nspname when 'app' then 'tenant_id' else %s end"
+            " where c.relkind = 'r' and n.nspname in ('public', 'app') order by 1",
+            [MINE],
         ).fetchall()
+        assert len(tables) > 3
         return [
             self.admin.execute(
-                f"select jsonb_agg(to_jsonb(t) order by to_jsonb(t)::text) from {table} t"  # noqa: S608
-                " where org_id = %s".encode(),
-                [tenant.ids["org"]],
+                f"select jsonb_agg(to_jsonb(t) order by to_jsonb(t)::text) from {table} t"
+                f" where {column} = %s".encode(),
+                [tenant.made.id],
             ).fetchone()
-            for (table,) in tables
+            for table, column in tables
         ]
 
 
@@ -325,7 +328,7 @@ async def test_the_owner_gets_an_answer(world: World) -> None:
         owner = world.tenant()
         response = await world.ask(
             operation,
-            world.token(owner.name, owner.name),
+            world.token_of(owner),
             operation.url(ids_of(operation, owner)),
             **operation.body("somebody@example.com"),
         )
@@ -343,24 +346,22 @@ async def test_without_a_token_nobody_is_answered(
         check_silence(operation, response, victim, url)
 
 
-async def test_who_does_not_belong_is_refused_everywhere(world: World, victim: Tenant) -> None:
-    """Tokens that are genuine: of nobody's organization, and of a member who was removed."""
+@pytest.mark.parametrize("state", ["suspended", "deleted"])
+async def test_a_tenant_that_is_not_served_is_refused_everywhere(
+    world: World, victim: Tenant, state: str
+) -> None:
+    token = world.token(victim.made.insider.removeprefix("user_"), victim.name)
+    assert (await world.ask(ME, token, ME.path)).is_success
+    world.admin.execute(
+        "update public.tenants set state = %s where id = %s", [state, victim.made.id]
+    )
     before = world.state(victim)
     for operation in world.operations:
-        for user, organization in (
-            (f"stranger{victim.name}", None),
-            (f"former_{victim.name}", victim.name),
-        ):
-            url = operation.url(ids_of(operation, victim))
-            response = await world.ask(
-                operation, world.token(user, organization), url, **operation.body("x@example.com")
-            )
-            if (operation.method, operation.path) in PERSONAL:
-                assert response.json()["organization"] is None
-                assert response.json()["permissions"] == []
-            else:
-                assert response.status_code == 403, f"{operation}: {response.text}"
-            check_silence(operation, response, victim, url)
+        url = operation.url(ids_of(operation, victim))
+        response = await world.ask(operation, token, url, **operation.body("x@example.com"))
+        assert response.status_code == 403, f"{operation}: {response.text}"
+        assert response.json()["type"].endswith(f"tenant-{state}"), response.text
+        check_silence(operation, response, victim, url)
     assert world.state(victim) == before
 
 
@@ -368,7 +369,7 @@ async def test_another_tenants_ids_are_as_good_as_none(
     world: World, attacker: Tenant, victim: Tenant
 ) -> None:
     before = world.state(victim)
-    token = world.token(attacker.name, attacker.name)
+    token = world.token_of(attacker)
     attacked = 0
     for operation in world.operations:
         if not operation.ids:
@@ -398,7 +399,7 @@ async def test_no_parameter_or_header_reaches_another_tenant(world: World, victi
             continue
         # A new one each time, who does not read what they sent themselves before.
         attacker = world.tenant()
-        token = world.token(attacker.name, attacker.name)
+        token = world.token_of(attacker)
         for guess in guesses(operation, victim):
             body = operation.body(f"{uuid4().hex}@example.com")
             response = await world.ask(operation, token, operation.path, **guess, **body)
@@ -411,7 +412,7 @@ async def test_another_tenants_values_may_be_used_freely(
     world: World, attacker: Tenant, victim: Tenant
 ) -> None:
     """A conflict would tell that the value exists: an email address, an idempotency key."""
-    token = world.token(attacker.name, attacker.name)
+    token = world.token_of(attacker)
     for operation in world.operations:
         if operation.ids or operation.method == "get":
             continue
@@ -423,17 +424,17 @@ async def test_another_tenants_values_may_be_used_freely(
         check_silence(operation, response, victim, victim.email)
 
 
-async def test_a_ticket_opens_the_organization_of_its_caller(
+async def test_a_ticket_opens_the_tenant_of_its_caller(
     world: World, attacker: Tenant, victim: Tenant
 ) -> None:
     await world.http.post(
         "/api/v1/realtime/tickets",
-        headers={"Authorization": f"Bearer {world.token(attacker.name, attacker.name)}"},
-        params={"org_id": victim.ids["org"]},
+        headers={"Authorization": f"Bearer {world.token_of(attacker)}"},
+        params={"tenant_id": victim.ids["tenant"], MINE: victim.ids["tenant"]},
     )
     tickets = world.admin.execute(
-        "select org_id::text, user_id::text, claims ->> 'org_id' from app.realtime_tickets"
-        " where org_id::text = any(%s)",
-        [[attacker.ids["org"], victim.ids["org"]]],
+        "select tenant_id, user_id, claims ->> 'sub' from app.realtime_tickets"
+        " where tenant_id = any(%s)",
+        [[attacker.made.id, victim.made.id]],
     ).fetchall()
-    assert tickets == [(attacker.ids["org"], attacker.ids["user"], f"org_{attacker.name}")]
+    assert tickets == [(attacker.made.id, attacker.made.user_id, attacker.made.subject)]

@@ -24,6 +24,7 @@ from app.jobs.schedules import SCHEDULES, Schedule
 from app.jobs.tasks import TASKS
 from app.settings import Settings
 from app.tenancy.session import transaction
+from tests.choices import tenants
 from tests.conftest import Connection
 from tests.running import Platform
 
@@ -65,7 +66,7 @@ _RULES: dict[str, Any] = {
     "on_failure": _bury,
 }
 fulfil = jobs.task("tests.order", Order, **_RULES)(_fulfil)
-one_by_one = jobs.task("tests.one_by_one", Order, per_organization=1, **_RULES)(_fulfil)
+one_by_one = jobs.task("tests.one_by_one", Order, per_tenant=1, **_RULES)(_fulfil)
 named = jobs.task("tests.named", Order, key=lambda order: order.name, **_RULES)(_fulfil)
 
 ASKED: dict[str, UUID] = {}
@@ -95,14 +96,7 @@ class Workshop:
         self.channel = channel.create_channel(self.settings)
         self.worker = Runner(self.engine, self.channel, Leases(self.engine))
         self.other_worker = Runner(self.engine, self.channel, Leases(self.engine))
-        slug = uuid.uuid4().hex
-        self.claims = {
-            "sub": f"user_{slug}",
-            "org_id": f"org_{slug}",
-            "org_slug": slug,
-            "org_role": "admin",
-            "iat": 1_700_000_000,
-        }
+        self.claims = tenants.claims(uuid.uuid4().hex)
 
     async def order(
         self,
@@ -239,7 +233,7 @@ async def test_a_claim_whose_answer_got_lost_is_handed_back_by_the_next_beat(
     assert RUNS[name] == 1
 
 
-# --- A limit for each organization ----------------------------------------------------------------
+# --- A limit for each tenant ----------------------------------------------------------------------
 
 
 async def test_one_too_many_is_parked_until_the_one_before_it_ends(

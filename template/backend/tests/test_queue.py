@@ -117,7 +117,7 @@ async def test_a_job_that_always_fails_is_a_dead_letter(
     job = crew.job(order.job_id) or {}
     assert (job["attempts"], job["error"]) == (4, "failure 4")
     assert [entry.detail for entry in journal.all("told", order.name)] == [
-        f"{tenant.slug}: failure 4"
+        f"{tenant.name}: failure 4"
     ]
 
 
@@ -190,8 +190,8 @@ async def test_a_job_sees_the_tenant_that_wanted_it_and_no_other(
     await crew.of(1)
     mine, theirs = await tenant.order(look), await other_tenant.order(look)
     await until(lambda: journal.has("ended", mine.name, theirs.name))
-    assert journal.last("ended", mine.name).detail == tenant.slug
-    assert journal.last("ended", theirs.name).detail == other_tenant.slug
+    assert journal.last("ended", mine.name).detail == tenant.name
+    assert journal.last("ended", theirs.name).detail == other_tenant.name
 
 
 # --- One of several -------------------------------------------------------------------------------
@@ -262,7 +262,7 @@ async def test_a_waiting_job_that_is_cancelled_never_runs(
     for order in (waiting, later):
         await until(lambda order=order: crew.state(order.job_id) == "gone")  # type: ignore[misc]
         assert not journal.all("began", order.name)
-        assert journal.last("told", order.name).detail == f"{tenant.slug}: cancelled"
+        assert journal.last("told", order.name).detail == f"{tenant.name}: cancelled"
     assert not await tenant.cancel(waiting.job_id)
 
 
@@ -279,7 +279,7 @@ async def test_a_running_job_that_is_cancelled_is_interrupted(
     interrupted = journal.last("interrupted", order.name).at - cancelled
     say(f"interrupted after {interrupted:.2f} s")
     assert interrupted <= 2 * MOMENT
-    assert journal.last("told", order.name).detail == f"{tenant.slug}: cancelled"
+    assert journal.last("told", order.name).detail == f"{tenant.name}: cancelled"
     assert len(journal.all("began", order.name)) == 1
     assert crew.effects([order]) == {}
 
@@ -305,7 +305,7 @@ async def test_ten_thousand_jobs_are_done_once_each(
     say(f"{rate:.0f} jobs a second with 2 workers")
 
 
-async def test_a_limit_for_each_organization_holds_over_all_workers(
+async def test_a_limit_for_each_tenant_holds_over_all_workers(
     crew: Crew, journal: Journal, tenant: Tenant, other_tenant: Tenant
 ) -> None:
     await crew.of(2)
@@ -319,7 +319,7 @@ async def test_a_limit_for_each_organization_holds_over_all_workers(
 
     start = journal.last("began", first.name).at
     say(
-        f"the other organization waited {start - first.at:.2f} s,"
+        f"the other tenant waited {start - first.at:.2f} s,"
         f" the last of the many {began[-1].at - many[-1].at:.2f} s"
     )
     assert sum(entry.at < start for entry in ended) < len(many) / 2
@@ -334,7 +334,7 @@ def most_at_a_time(began: list[float], ended: list[float]) -> int:
     return max(running)
 
 
-async def test_many_jobs_of_one_organization_do_not_hold_up_another(
+async def test_many_jobs_of_one_tenant_do_not_hold_up_another(
     crew: Crew, journal: Journal, tenant: Tenant, other_tenant: Tenant
 ) -> None:
     await crew.of(2)
@@ -505,4 +505,4 @@ async def test_an_operator_can_look_at_jobs_and_decide_what_becomes_of_them(
     for order in (revived, discarded, later):
         await until(lambda order=order: crew.state(order.job_id) == "gone")  # type: ignore[misc]
     assert crew.effects([revived, discarded, later]) == once_each([revived])
-    assert journal.last("told", later.name).detail == f"{tenant.slug}: cancelled"
+    assert journal.last("told", later.name).detail == f"{tenant.name}: cancelled"

@@ -364,7 +364,7 @@ class Site:
         self.server: uvicorn.Server | None = None
 
     def ticket(self, member: Member, seconds: float = 60) -> str:
-        subject = f"{member.user_id}@{member.organization_id}"
+        subject = f"{member.user_id}@{member.tenant_id}"
         self.members.setdefault(subject, member)
         ticket = secrets.token_urlsafe(32)
         ends = datetime.now(UTC) + timedelta(seconds=seconds)
@@ -372,7 +372,7 @@ class Site:
         return ticket
 
     def remove(self, member: Member) -> None:
-        self.members.pop(f"{member.user_id}@{member.organization_id}")
+        self.members.pop(f"{member.user_id}@{member.tenant_id}")
 
     async def redeem(self, _: object, ticket: str) -> tickets.Redeemed | None:
         self._reach_database()
@@ -471,7 +471,7 @@ async def closed(client: ClientConnection) -> tuple[int, str]:
     return close.code, close.reason
 
 
-async def test_a_browser_connects_with_a_subprotocol_and_hears_its_organization(
+async def test_a_browser_connects_with_a_subprotocol_and_hears_its_tenant(
     site: Site, member: Member, publisher: Channel
 ) -> None:
     async with site.connect(site.ticket(member), origin="https://app.example.com") as client:
@@ -482,7 +482,7 @@ async def test_a_browser_connects_with_a_subprotocol_and_hears_its_organization(
         assert hello["data"]["resumed"] is False
         assert datetime.fromisoformat(hello["data"]["lease_expires_at"]) > datetime.now(UTC)
         await publish(publisher, uuid4(), range(100, 101))
-        await publish(publisher, member.organization_id, range(2))
+        await publish(publisher, member.tenant_id, range(2))
         assert numbers_of([await receive(client), await receive(client)]) == [0, 1]
 
 
@@ -515,9 +515,9 @@ async def test_a_client_resumes_over_the_websocket(
 ) -> None:
     async with site.connect(site.ticket(member)) as client:
         await receive(client)
-        await publish(publisher, member.organization_id, range(2))
+        await publish(publisher, member.tenant_id, range(2))
         last = (await receive(client))["id"]
-    await publish(publisher, member.organization_id, range(2, 4))
+    await publish(publisher, member.tenant_id, range(2, 4))
     async with site.connect(site.ticket(member), f"?last_event_id={last}") as client:
         hello = await receive(client)
         assert (hello["id"], hello["data"]["resumed"]) == (last, True)
@@ -574,7 +574,7 @@ async def test_someone_who_is_no_member_is_refused(site: Site, member: Member) -
 async def test_a_removed_member_loses_the_socket_within_five_seconds(
     site: Site, member: Member
 ) -> None:
-    colleague = Member(uuid4(), member.organization_id)
+    colleague = Member(uuid4(), member.tenant_id)
     async with (
         site.connect(site.ticket(member)) as client,
         site.connect(site.ticket(colleague)) as other,
@@ -610,13 +610,13 @@ async def test_a_fresh_ticket_of_the_same_person_renews_the_lease(
         assert datetime.fromisoformat(renewed["data"]["lease_expires_at"]) <= datetime.now(UTC)
 
 
-@pytest.mark.parametrize("stranger", ["same organization", "same person elsewhere"])
+@pytest.mark.parametrize("stranger", ["same tenant", "same person elsewhere"])
 async def test_someone_elses_ticket_renews_nothing(
     site: Site, member: Member, stranger: str
 ) -> None:
     other = (
-        Member(uuid4(), member.organization_id)
-        if stranger == "same organization"
+        Member(uuid4(), member.tenant_id)
+        if stranger == "same tenant"
         else Member(member.user_id, uuid4())
     )
     async with site.connect(site.ticket(member)) as client:
@@ -687,7 +687,7 @@ async def test_without_a_database_tickets_are_refused_but_sockets_live_on(
         site.down = True
         async with site.connect(site.ticket(member)) as second:
             assert (await closed(second))[0] == 1013
-        await publish(publisher, member.organization_id, range(1))
+        await publish(publisher, member.tenant_id, range(1))
         assert numbers_of([await receive(client)]) == [0]
         monkeypatch.setattr(connection, "UNCHECKED", 0.0)
         assert (await closed(client))[0] == 1013
@@ -734,7 +734,7 @@ async def test_a_socket_that_reads_nothing_is_given_up(
 
         async def gone() -> bool:
             for _ in range(50):
-                await publisher.publish(member.organization_id, "filling", filling)
+                await publisher.publish(member.tenant_id, "filling", filling)
             return hub.sockets == 0
 
         await eventually(gone)

@@ -24,6 +24,7 @@ from app.realtime.events import (
 )
 from app.realtime.hub import Hub
 from app.realtime.postgres import PostgresChannel
+from tests.choices import tenants
 from tests.listening import SOON, Reader, publish
 
 Connection = psycopg.Connection[Any]
@@ -111,7 +112,8 @@ async def test_a_tenant_keeps_a_bounded_number_of_events(
 ) -> None:
     await publish(channel, tenant, range(KEPT_EVENTS + 350))
     kept = admin.execute(
-        "select (data -> 'n')::int from app.events where org_id = %s order by position", (tenant,)
+        "select (data -> 'n')::int from app.events where tenant_id = %s order by position",
+        (tenant,),
     ).fetchall()
     assert KEPT_EVENTS <= len(kept) < 1.5 * KEPT_EVENTS
     assert kept == [(n,) for n in range(KEPT_EVENTS + 350 - len(kept), KEPT_EVENTS + 350)]
@@ -124,12 +126,12 @@ async def test_what_has_expired_is_cleared_up_by_whoever_publishes(
     await publish(channel, other, range(5))
     admin.execute(
         "update app.events set created_at = now() - make_interval(secs => %s)"
-        " where org_id = %s and (data -> 'n')::int < 3",
+        " where tenant_id = %s and (data -> 'n')::int < 3",
         (KEPT_SECONDS + 60, other),
     )
     await publish(channel, tenant, range(100))
     kept = admin.execute(
-        "select (data -> 'n')::int from app.events where org_id = %s order by 1", (other,)
+        "select (data -> 'n')::int from app.events where tenant_id = %s order by 1", (other,)
     ).fetchall()
     assert kept == [(3,), (4,)]
     assert not (await channel.replay(other, START)).complete
@@ -143,8 +145,12 @@ async def test_a_restored_backup_makes_clients_look_at_the_database(
     seen = (await channel.replay(tenant, None)).last
     assert second.id is not None
     kept = Position.parse(second.id)
-    admin.execute("delete from app.events where position > %s and org_id = %s", (kept[0], tenant))
-    admin.execute("update app.event_streams set position = %s where org_id = %s", (kept[0], tenant))
+    admin.execute(
+        "delete from app.events where position > %s and tenant_id = %s", (kept[0], tenant)
+    )
+    admin.execute(
+        "update app.event_streams set position = %s where tenant_id = %s", (kept[0], tenant)
+    )
     assert await channel.replay(tenant, seen) == ((), kept, False)
     await publish(channel, tenant, range(5, 9))
     assert not (await channel.replay(tenant, seen)).complete
@@ -188,10 +194,10 @@ async def test_many_tenants_are_read_together_and_none_is_forgotten(
 ) -> None:
     monkeypatch.setattr(postgres, "_ROWS_AT_ONCE", 7)
     monkeypatch.setattr(postgres, "_TENANTS_AT_ONCE", 5)
-    tenants = [uuid4() for _ in range(20)]
-    publishing = {tenant: publish(channel, tenant, range(12)) for tenant in tenants}
+    many = [uuid4() for _ in range(20)]
+    publishing = {tenant: publish(channel, tenant, range(12)) for tenant in many}
     heard = await hear(channel, publishing, 20 * 12)
-    for tenant in tenants:
+    for tenant in many:
         assert [h.event.data["n"] for h in heard if h.tenant == tenant] == list(range(12))
 
 
@@ -291,31 +297,14 @@ CALLS = {
 }
 
 
-@pytest.fixture
-def organization(admin: Connection) -> tuple[str, UUID]:
-    """An organization, and the subject of its one member."""
-    name = uuid4().hex
-    row = admin.execute(
-        "with o as (insert into public.organizations (external_id, slug, name)"
-        " values (%(n)s, %(n)s, 'T') returning id),"
-        " u as (insert into public.users (subject) values (%(n)s) returning id)"
-        " insert into public.memberships (org_id, user_id, role) select o.id, u.id, 'owner'"
-        " from o, u returning org_id",
-        {"n": name},
-    ).fetchone()
-    assert row is not None
-    return name, row[0]
-
-
 @pytest.mark.parametrize("call", CALLS)
-def test_a_session_with_claims_reaches_its_own_organization_only(
-    database: Connections, organization: tuple[str, UUID], call: str
+def test_a_session_with_claims_reaches_its_own_tenant_only(
+    database: Connections, admin: Connection, call: str
 ) -> None:
-    name, own = organization
-    claims = json.dumps({"sub": name, "org_id": name})
+    mine = tenants.make(admin, uuid4().hex)
     with psycopg.connect(database.app_api) as session:
-        session.execute("select app.enter(%s, 'x')", (claims,))
-        assert session.execute(CALLS[call].encode(), (own,)).fetchall() is not None
+        session.execute("select app.enter(%s, 'x')", (mine.claims(),))
+        assert session.execute(CALLS[call].encode(), (mine.id,)).fetchall() is not None
         with pytest.raises(errors.InsufficientPrivilege):
             session.execute(CALLS[call].encode(), (uuid4(),))
 
@@ -338,7 +327,7 @@ def test_a_session_whose_claims_prove_nothing_reaches_nothing(
     "statement",
     [
         "select from {}",
-        "insert into {} (org_id) values (gen_random_uuid())",
+        "insert into {} (tenant_id) values (gen_random_uuid())",
         "update {} set position = 0",
         "delete from {}",
         "truncate {}",

@@ -13,12 +13,16 @@ import pytest
 from psycopg.rows import scalar_row
 from sqlalchemy import create_engine
 
+from app.choices import tenancy
 from app.dev.servers import Connections
 from app.features.contacts import service
+from tests.choices import tenants
 
-ORGANIZATIONS = 40
+MINE = tenancy.TENANT_COLUMN
+
+TENANTS = 40
 CONTACTS = 5_500
-"""For each organization: 220,000 in all."""
+"""For each tenant: 220,000 in all."""
 
 MOST_BLOCKS = 2_000
 """Blocks of 8 kB that a page may touch; reading every row of the table would touch over 5,000."""
@@ -32,40 +36,27 @@ def database(new_database: Callable[..., Connections]) -> Connections:
 
 @pytest.fixture(scope="module")
 def member(database: Connections) -> tuple[str, UUID]:
-    """Claims of a member of one of many organizations, each with thousands of contacts."""
+    """Claims of one of many tenants, each with thousands of contacts, and the id of a contact."""
     mark = uuid4().hex[:12]
     assert database.admin is not None
     with psycopg.connect(database.admin, autocommit=True, row_factory=scalar_row) as admin:
+        with psycopg.connect(database.admin) as maker:
+            made = [tenants.make(maker, f"{mark}{number}") for number in range(TENANTS)]
         # Nobody reads the trail of these rows, and writing it would take longer than the tests.
         admin.execute("set session_replication_role = replica")
         admin.execute(
-            "insert into public.organizations (external_id, slug, name)"
-            " select 'org_' || %(mark)s || i, 's' || %(mark)s || i, 'Plan'"
-            " from generate_series(1, %(count)s) i",
-            {"mark": mark, "count": ORGANIZATIONS},
-        )
-        admin.execute("insert into public.users (subject) values (%s)", [f"user_{mark}"])
-        admin.execute(
-            "insert into public.memberships (org_id, user_id, role) select o.id, u.id, 'member'"
-            " from public.organizations o, public.users u"
-            " where o.external_id = %s and u.subject = %s",
-            [f"org_{mark}1", f"user_{mark}"],
-        )
-        admin.execute(
-            "insert into public.contacts (org_id, name, email)"
-            " select o.id, 'Name' || (i * 7919 %% %(count)s), 'mail' || i || '@example.com'"
-            " from generate_series(1, %(count)s) i, public.organizations o"
-            " where o.external_id like %(like)s",
-            {"count": CONTACTS, "like": f"org_{mark}%"},
+            f"insert into public.contacts ({MINE}, name, email)"
+            " select t.id, 'Name' || (i * 7919 %% %(count)s), 'mail' || i || '@example.com'"
+            " from generate_series(1, %(count)s) i, unnest(%(tenants)s::uuid[]) t (id)",
+            {"count": CONTACTS, "tenants": [tenant.id for tenant in made]},
         )
         admin.execute("vacuum (analyze) public.contacts")
         cursor = admin.execute(
-            "select c.id from public.contacts c join public.organizations o on o.id = c.org_id"
-            " where o.external_id = %s order by c.id limit 1 offset %s",
-            [f"org_{mark}1", CONTACTS // 2],
+            f"select id from public.contacts where {MINE} = %s order by id limit 1 offset %s",
+            [made[1].id, CONTACTS // 2],
         ).fetchone()
         assert isinstance(cursor, UUID)
-    return json.dumps({"sub": f"user_{mark}", "org_id": f"org_{mark}1"}), cursor
+    return made[1].claims(), cursor
 
 
 def _nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:

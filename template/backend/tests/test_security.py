@@ -505,7 +505,7 @@ async def test_one_line_a_request_names_who_and_not_what(
             "route": "/contacts/{contact_id}",
             "status": 200,
             "actor_id": "actor-1",
-            "org_id": "org-1",
+            "tenant_id": "org-1",
             "level": "info",
         }.items()
     )

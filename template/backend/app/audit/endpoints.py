@@ -24,7 +24,7 @@ async def list_audit_events(
     table: Word = None,
     since: datetime | None = None,
 ) -> JSONText:
-    """What changed in the organization, when, by whom; newest first."""
+    """What changed in what the tenant owns, when, by whom; newest first."""
     page = await service.list_events(
         access.session,
         limit=limit,

@@ -16,7 +16,7 @@ class AuditEvent(Base):
 
     id: Mapped[UUID] = mapped_column(primary_key=True)
     occurred_at: Mapped[datetime] = mapped_column(primary_key=True)
-    org_id: Mapped[UUID | None]
+    tenant_id: Mapped[UUID | None]
     actor_id: Mapped[UUID | None]
     actor: Mapped[str | None]
     login: Mapped[str]

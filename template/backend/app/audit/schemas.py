@@ -10,7 +10,7 @@ class AuditEventOut(BaseModel):
 
     id: UUID
     occurred_at: datetime
-    org_id: UUID | None
+    tenant_id: UUID | None
     actor_id: UUID | None
     actor: str | None
     login: str

@@ -15,6 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from app.auth.errors import InvalidToken, KeysUnavailable, www_authenticate
 from app.auth.identity import Identity
 from app.auth.permissions import Permission, Role, permissions_of, role_named
+from app.choices import tenancy
 from app.database import Session
 from app.logs import bind_actor
 from app.security.problems import Problem
@@ -23,7 +24,6 @@ from app.tenancy.session import Standing, transaction
 log = structlog.get_logger()
 _bearer = HTTPBearer(auto_error=False, description="A token of the sign-in provider.")
 _Bearer = Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
-_NOT_A_MEMBER = "You are not a member of this organization."
 _RECORD_DENIED = text("""
     select audit.record_event('access.denied', jsonb_build_object('path', cast(:path as text)))
 """)
@@ -34,7 +34,7 @@ class Principal:
     """Who is calling, as the database knows them now."""
 
     user_id: UUID
-    organization_id: UUID | None
+    tenant_id: UUID | None
     role: Role | None
     permissions: frozenset[Permission]
     identity: Identity
@@ -50,11 +50,11 @@ class Caller:
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Session]:
-        """A transaction of its own, in which the caller's membership and role are proven again."""
+        """A transaction of its own, in which the caller's tenant and role are proven again."""
         claims = self.principal.identity.claims()
         async with transaction(self.engine, claims, self.request_id) as (session, standing):
             if principal_of(self.principal.identity, standing) != self.principal:
-                raise Problem(403, "Not allowed", "Your membership has just changed.")
+                raise Problem(403, "Not allowed", "What you may do has just changed.")
             yield session
 
 
@@ -101,8 +101,8 @@ async def _prove(
         standing,
     ):
         principal = principal_of(identity, standing)
-        bind_actor(request, actor_id=principal.user_id, org_id=principal.organization_id)
-        refusal = _refusal(principal, permission)
+        bind_actor(request, actor_id=principal.user_id, tenant_id=principal.tenant_id)
+        refusal = _refusal(principal, standing, permission)
         if refusal is None:
             yield Access(principal, session)
         else:
@@ -111,15 +111,22 @@ async def _prove(
         raise refusal
 
 
-def _refusal(principal: Principal, permission: Permission | None) -> Problem | None:
+def _refusal(
+    principal: Principal, standing: Standing, permission: Permission | None
+) -> Problem | None:
+    if standing.obstacle is not None:
+        return Problem(
+            403,
+            f"The {tenancy.TENANT} is {standing.obstacle}",
+            f"Nothing of this {tenancy.TENANT} can be read or changed. Ask support about it.",
+            type=f"tenant-{standing.obstacle}",
+        )
     if permission is None or permission in principal.permissions:
         return None
-    if principal.organization_id is not None:
+    if principal.tenant_id is not None:
         detail = f'The role "{principal.role}" does not have the permission {permission}.'
-    elif principal.identity.organization is None:
-        detail = "This needs an organization, and the token names none: choose one, then retry."
     else:
-        detail = _NOT_A_MEMBER
+        detail = tenancy.why_no_tenant(principal.identity)
     return Problem(403, "Not allowed", detail)
 
 
@@ -151,7 +158,7 @@ def requires(permission: Permission) -> Any:
 
 
 def signed_in() -> Any:
-    """A dependency for what every signed-in person may do, in an organization or not."""
+    """A dependency for what every signed-in person may do, with a tenant or without."""
     return Depends(_Requires(None), scope="function")
 
 
@@ -167,7 +174,7 @@ def principal_of(identity: Identity, standing: Standing) -> Principal:
     role = role_named(standing.role) if standing.role else None
     return Principal(
         user_id=standing.user_id,
-        organization_id=standing.organization_id,
+        tenant_id=standing.tenant_id,
         role=role,
         permissions=permissions_of(role),
         identity=identity,

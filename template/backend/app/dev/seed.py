@@ -12,13 +12,11 @@ from typing import Any
 
 import httpx
 
+from app.dev.choices import people
 from app.dev.issuer_key import issuer_url, load_or_create
+from app.dev.people import Person
 from app.dev.tokens import mint
 
-ORGANIZATIONS = {
-    "acme": {"u1": "admin", "ada": "owner", "grace": "member", "linus": "viewer"},
-    "globex": {"u2": "admin", "margaret": "owner", "dennis": "member"},
-}
 CONTACTS = 200
 
 _IMPORT_SECONDS = 60.0
@@ -33,7 +31,7 @@ class SeedError(RuntimeError):
 
 
 def fill(api: str, dev_dir: Path) -> str:
-    """Fill both demo organizations and say in one line what is there.
+    """Make the demo data of both tenants and say in one line what is there.
 
     Args:
         api: The API's address.
@@ -44,28 +42,32 @@ def fill(api: str, dev_dir: Path) -> str:
     """
     with httpx.Client(base_url=f"{api}/api/v1", timeout=30.0, trust_env=False) as client:
         try:
-            for organization, people in ORGANIZATIONS.items():
-                tokens = {
-                    user: _token(dev_dir, user, organization, role) for user, role in people.items()
-                }
-                for token in tokens.values():
+            for tenant, members in people.DEMO.items():
+                tokens = [_token(dev_dir, person) for person in members]
+                for token in tokens:
                     _ok(client.get("/me", headers=_as(token)))
-                _import(client, next(iter(tokens.values())), organization)
+                _import(client, tokens[0], tenant)
         except httpx.TransportError as error:
             raise SeedError(f"the API does not answer: {error}") from error
-    people_count = sum(len(people) for people in ORGANIZATIONS.values())
+    people_count = sum(len(members) for members in people.DEMO.values())
     return (
-        f"demo data: {' and '.join(ORGANIZATIONS)}, {people_count} people, "
+        f"demo data: {' and '.join(people.DEMO)}, {people_count} people, "
         f"{CONTACTS} contacts imported into each"
     )
 
 
-def _token(dev_dir: Path, user: str, organization: str, role: str) -> str:
-    return mint(user, organization, role, issuer=issuer_url(dev_dir), key=load_or_create(dev_dir))
+def _token(dev_dir: Path, person: Person) -> str:
+    return mint(
+        person.user,
+        person.organization,
+        person.role,
+        issuer=issuer_url(dev_dir),
+        key=load_or_create(dev_dir),
+    )
 
 
-def _import(client: httpx.Client, token: str, organization: str) -> None:
-    file = ("contacts.csv", contacts_csv(organization), "text/csv")
+def _import(client: httpx.Client, token: str, tenant: str) -> None:
+    file = ("contacts.csv", contacts_csv(tenant), "text/csv")
     headers = {**_as(token), "Idempotency-Key": _KEY}
     started = _ok(client.post("/imports", headers=headers, files={"file": file}))
     deadline = time.monotonic() + _IMPORT_SECONDS
@@ -74,18 +76,18 @@ def _import(client: httpx.Client, token: str, organization: str) -> None:
         if state["status"] == "succeeded":
             return
         if state["status"] == "failed":
-            raise SeedError(f"the import into {organization} failed: {state['error']}")
+            raise SeedError(f"the import into {tenant} failed: {state['error']}")
         if time.monotonic() > deadline:
             raise SeedError(
-                f"the import into {organization} is still {state['status']} after "
+                f"the import into {tenant} is still {state['status']} after "
                 f"{_IMPORT_SECONDS:.0f} seconds"
             )
         time.sleep(0.05)
 
 
-def contacts_csv(organization: str) -> bytes:
-    """Return a CSV of contacts, the same one for the same organization every time."""
-    choose = random.Random(organization)  # noqa: S311  # names, not secrets
+def contacts_csv(tenant: str) -> bytes:
+    """Return a CSV of contacts, the same one for the same tenant every time."""
+    choose = random.Random(tenant)  # noqa: S311  # names, not secrets
     text = io.StringIO()
     writer = csv.writer(text)
     writer.writerow(["name", "email", "company", "amount"])

@@ -36,7 +36,7 @@ DEFAULT_PORT = 8000
 _STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _READY_SECONDS = 60.0
 _DRAIN_SECONDS = 30.0
-_TOKEN = "make token user=u1 org=acme role=admin"  # noqa: S105  # a command, not a token
+_TOKEN = "make token user=u1"  # noqa: S105  # a command, not a token
 
 
 class _Told(BaseException):  # like KeyboardInterrupt: no handler on the way keeps it
@@ -48,7 +48,7 @@ def run(api_port: int | None = None, seed: bool = False, dev_dir: Path = DEV_DIR
 
     Args:
         api_port: The API's port; by default API_PORT, else 8000.
-        seed: Fill two organizations with demo data.
+        seed: Make demo data for two tenants.
         dev_dir: Where data, logs and state are kept.
 
     Returns:

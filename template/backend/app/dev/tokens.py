@@ -11,7 +11,7 @@ from app.dev.processes import DevelopmentError
 
 def mint(
     user: str = "u1",
-    org: str | None = "acme",
+    org: str | None = None,
     role: str = "admin",
     ttl: int = 3600,
     issuer: str | None = None,
@@ -50,8 +50,8 @@ def mint(
     return (key or load_or_create(DEV_DIR)).sign(provider.header(now), claims)
 
 
-def token(user: str = "u1", org: str | None = "acme", role: str = "admin", ttl: int = 3600) -> None:
-    """Print a development token, and nothing else. `--org ""` has no active organization."""
+def token(user: str = "u1", org: str | None = None, role: str = "admin", ttl: int = 3600) -> None:
+    """Print a development token, and nothing else. The arguments are those of `mint`."""
     try:
         sys.stdout.write(mint(user, org, role, ttl) + "\n")
     except DevelopmentError as error:

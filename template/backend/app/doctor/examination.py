@@ -7,14 +7,17 @@ from typing import Any
 import psycopg
 from psycopg.rows import class_row
 
+from app.choices import tenancy
 from app.doctor import isolation, privileges, trail
 from app.doctor.expressions import calls, calls_per_row, requires_equality
 from app.doctor.relations import RELATIONS
 
-# What the policies compare with. Whoever changes the tenancy changes it here.
-TENANT_COLUMN = "org_id"
-TENANT_FUNCTION = "app.current_org_id"
-CONTEXT_FUNCTIONS = frozenset({TENANT_FUNCTION, "app.current_user_id"})
+# What the policies compare with: in the product's tables, and in those of the machinery.
+TENANT_FUNCTIONS = {
+    tenancy.TENANT_COLUMN: tenancy.TENANT_FUNCTION,
+    "tenant_id": "app.current_tenant_id",
+}
+CONTEXT_FUNCTIONS = frozenset({*TENANT_FUNCTIONS.values(), "app.current_user_id"})
 
 # No one can log in as these. They own the functions that must see past a policy.
 HELPER_ROLES = frozenset({"app_definer", "app_audit"})
@@ -58,7 +61,7 @@ class _Policy:
     is_permissive: bool
     using: str | None
     with_check: str | None
-    has_tenant: bool
+    tenant_column: str | None
 
     @property
     def title(self) -> str:
@@ -67,6 +70,12 @@ class _Policy:
     @property
     def expressions(self) -> list[str]:
         return [text for text in (self.using, self.with_check) if text is not None]
+
+    @property
+    def is_mine(self) -> str:
+        """The comparison that ties a row of this table to the tenant."""
+        column = self.tenant_column or tenancy.TENANT_COLUMN
+        return f"({column} = (select {TENANT_FUNCTIONS[column]}()))"
 
     @property
     def may_see_every_tenant(self) -> bool:
@@ -136,15 +145,13 @@ def _policy_clauses(connection: psycopg.Connection[Any]) -> Iterator[Finding]:
             yield Finding(
                 policy.title,
                 f"is for {policy.command} and has no USING",
-                f"alter policy {policy.name} on {policy.table} using "
-                f"({TENANT_COLUMN} = (select {TENANT_FUNCTION}()));",
+                f"alter policy {policy.name} on {policy.table} using {policy.is_mine};",
             )
         if with_check and policy.with_check is None:
             yield Finding(
                 policy.title,
                 f"is for {policy.command} and has no WITH CHECK of its own",
-                f"alter policy {policy.name} on {policy.table} with check "
-                f"({TENANT_COLUMN} = (select {TENANT_FUNCTION}()));",
+                f"alter policy {policy.name} on {policy.table} with check {policy.is_mine};",
             )
 
 
@@ -155,8 +162,9 @@ def _policy_tenant(connection: psycopg.Connection[Any]) -> Iterator[Finding]:
         for clause, expression in (("USING", policy.using), ("WITH CHECK", policy.with_check)):
             if expression is None:
                 continue
-            if policy.has_tenant:
-                is_bound = requires_equality(expression, TENANT_COLUMN, TENANT_FUNCTION)
+            if policy.tenant_column:
+                function = TENANT_FUNCTIONS[policy.tenant_column]
+                is_bound = requires_equality(expression, policy.tenant_column, function)
             else:
                 is_bound = bool(calls(expression) & CONTEXT_FUNCTIONS)
             if not is_bound:
@@ -164,7 +172,7 @@ def _policy_tenant(connection: psycopg.Connection[Any]) -> Iterator[Finding]:
                     policy.title,
                     f"does not tie its {clause} to the tenant: {_short(expression)}",
                     f"alter policy {policy.name} on {policy.table} {clause.lower()} "
-                    f"({TENANT_COLUMN} = (select {TENANT_FUNCTION}()));",
+                    f"{policy.is_mine};",
                 )
 
 

@@ -28,7 +28,7 @@ select quote_ident(p.polname) as name, t.name as table, t.schema, t.relname as r
     p.polpermissive as is_permissive,
     pg_get_expr(p.polqual, p.polrelid) as using,
     pg_get_expr(p.polwithcheck, p.polrelid) as with_check,
-    t.tenant_column is not null as has_tenant
+    t.tenant_name as tenant_column
 from pg_policy p
 join tables t on t.oid = p.polrelid
 order by t.name, p.polname
@@ -63,14 +63,15 @@ TENANT_COLUMN = """
 select name as object, fault.problem, fault.cure
 from tables t
 cross join lateral (
-    select 'org_id may be null: such a row belongs to nobody' as problem,
-        format('alter table %s alter column org_id set not null;', t.name) as cure
+    select format('%s may be null: such a row belongs to nobody', t.tenant_name) as problem,
+        format('alter table %s alter column %s set not null;', t.name, t.tenant_name) as cure
     where not t.tenant_not_null
     union all
-    select format('org_id has the default %s, not app.default_org_id()',
-                  coalesce(t.tenant_default, 'null')),
-        format('alter table %s alter column org_id set default app.default_org_id();', t.name)
-    where t.tenant_default is distinct from 'app.default_org_id()'
+    select format('%s has the default %s, not app.default_tenant_id()',
+                  t.tenant_name, coalesce(t.tenant_default, 'null')),
+        format('alter table %s alter column %s set default app.default_tenant_id();',
+            t.name, t.tenant_name)
+    where t.tenant_default is distinct from 'app.default_tenant_id()'
       and exists (
           select from holders h join serving s on s.name = h.role
           where h.relation = t.oid and h.privilege = 'INSERT'
@@ -91,15 +92,15 @@ TENANT_KEYS = (
     _TENANT_TABLES
     + """
 select t.name as object, 'has no primary key' as problem,
-    format('alter table %s add primary key (org_id, id);', t.name) as cure
+    format('alter table %s add primary key (%s, id);', t.name, t.tenant_name) as cure
 from tenant_tables t
 where not exists (select from pg_index i where i.indrelid = t.oid and i.indisprimary)
 union all
 select format('%s, %s', t.name, c.relname),
-    format('%s does not begin with org_id: %s',
+    format('%s does not begin with %s: %s',
         case when i.indisprimary then 'the primary key' else 'a unique index' end,
-        pg_get_indexdef(i.indexrelid)),
-    'drop it, and make it again with org_id in front'
+        t.tenant_name, pg_get_indexdef(i.indexrelid)),
+    format('drop it, and make it again with %s in front', t.tenant_name)
 from tenant_tables t
 join pg_index i on i.indrelid = t.oid
 join pg_class c on c.oid = i.indexrelid
@@ -114,8 +115,8 @@ TENANT_LINKS = (
 select format('%s, %s', source.name, k.conname) as object,
     format('links to %s without the tenant: %s', target.name, pg_get_constraintdef(k.oid))
         as problem,
-    format('alter table %s drop constraint %I; then: foreign key (org_id, …) references %s '
-           '(org_id, …)', source.name, k.conname, target.name) as cure
+    format('alter table %1$s drop constraint %2$I; then: foreign key (%4$s, …) references %3$s '
+           '(%4$s, …)', source.name, k.conname, target.name, target.tenant_name) as cure
 from pg_constraint k
 join tables source on source.oid = k.conrelid
 join tenant_tables target on target.oid = k.confrelid
@@ -131,8 +132,8 @@ order by 1
 TENANT_INDEX = (
     _TENANT_TABLES
     + """
-select t.name as object, 'has no index that begins with org_id' as problem,
-    format('create index concurrently on %s (org_id);', t.name) as cure
+select t.name as object, format('has no index that begins with %s', t.tenant_name) as problem,
+    format('create index concurrently on %s (%s);', t.name, t.tenant_name) as cure
 from tenant_tables t
 where not exists (
     select from pg_index i

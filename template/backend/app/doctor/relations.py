@@ -4,23 +4,31 @@ Nobody registers a table: whatever is not the system's, or an extension's, is lo
 needs protection as soon as anyone who can log in, and does not own it, holds a privilege on it.
 """
 
+from app.choices import tenancy
+
 # Begins every query.
 #   relations  what is ours, with its tenant column
 #   holders    who but the owner holds which privilege on it: named in the grant or, for the roles
 #              that serve requests, in whatever way. Superusers and BYPASSRLS are not bound at all.
 #   tables     the tables among them; is_granted: somebody holds a privilege who is neither the
 #              owner nor one of the roles that no one can log in as
-RELATIONS = """
+RELATIONS = f"""
 with relations as (
     select c.oid, c.relname, n.nspname as schema, c.relkind, c.relowner, c.reloptions,
         c.relrowsecurity, c.relforcerowsecurity, c.relispartition,
         format('%I.%I', n.nspname, c.relname) as name,
-        a.attnum as tenant_column, a.attnotnull as tenant_not_null,
+        a.attnum as tenant_column, a.attname::text as tenant_name, a.attnotnull as tenant_not_null,
         pg_get_expr(d.adbin, d.adrelid) as tenant_default
     from pg_class c
     join pg_namespace n on n.oid = c.relnamespace
-    left join pg_attribute a
-        on a.attrelid = c.oid and a.attname = 'org_id' and not a.attisdropped
+    left join lateral (
+        -- The machinery carries the jobs of people, so that user_id is not the tenant there.
+        select * from pg_attribute t
+        where t.attrelid = c.oid and not t.attisdropped
+          and t.attname in ('tenant_id', '{tenancy.TENANT_COLUMN}')
+        order by t.attname = 'tenant_id' desc
+        limit 1
+    ) a on true
     left join pg_attrdef d on d.adrelid = c.oid and d.adnum = a.attnum
     where c.relkind in ('r', 'p', 'v', 'm', 'f', 'S')
       and n.nspname <> 'information_schema' and n.nspname !~ '^pg_'
@@ -71,4 +79,4 @@ tables as (
     ) as is_granted
     from relations r where r.relkind in ('r', 'p')
 )
-"""
+"""  # noqa: S608  # one of two words

@@ -6,7 +6,7 @@ AUDIT_TRIGGERS = """,
 audited as (
     select t.* from tables t
     where t.schema not in ('app', 'audit') and not t.relispartition
-      and (t.is_granted or t.tenant_column is not null)
+      and (t.is_granted or t.tenant_column is not null or t.name = 'public.tenants')
 ),
 triggers as (
     select t.tgrelid, t.tgtype, t.tgenabled in ('O', 'A') as is_enabled, t.tgname, n.nspname,
@@ -32,7 +32,9 @@ select a.name as object,
         when found.tgname is not null and not found.is_enabled then
             format('alter table %s enable trigger %I;', a.name, found.tgname)
         else format('drop trigger if exists audit_insert on %1$s; the same for audit_update, '
-                    'audit_delete, audit_truncate; then: select app.audit(%1$L);', a.name)
+                    'audit_delete, audit_truncate; then: select app.audit(%1$L, %2$L);',
+                    a.name, coalesce(
+                        a.tenant_name, case a.name when 'public.tenants' then 'id' else 'none' end))
     end as cure
 from audited a
 cross join (values
@@ -47,7 +49,7 @@ left join lateral (
     limit 1
 ) found on true
 where found.tgname is null or not found.is_enabled or not found.is_unconditional
-   or (event.name <> 'truncate' and a.tenant_column is not null and found.tenant_column <> 'org_id')
+   or (event.name <> 'truncate' and found.tenant_column <> a.tenant_name)
 union all
 select a.name, 'is audited and has no column "id" of type uuid: every update of it would fail',
     format('alter table %s add column id uuid not null default app.uuid_v7();', a.name)

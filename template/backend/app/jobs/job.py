@@ -43,9 +43,9 @@ class Job:
         """
         claims = {"job_id": str(self.id), "worker_id": str(self._worker_id)}
         async with transaction(self._engine, claims, self.request_id) as (session, standing):
-            if standing.organization_id is None:
+            if standing.tenant_id is None:
                 raise JobGone(str(self.id))
-            self._tenant = standing.organization_id
+            self._tenant = standing.tenant_id
             yield session
 
     async def progressed(self, session: Session) -> None:

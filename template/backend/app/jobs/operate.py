@@ -29,7 +29,7 @@ _RETRY = text("""
     where failed_at is not null and (cast(:id as uuid) is null or id = :id)
       and not exists (
           select from app.outbox other
-          where other.org_id = outbox.org_id and other.task = outbox.task
+          where other.tenant_id = outbox.tenant_id and other.task = outbox.task
             and other.unique_key = outbox.unique_key and other.failed_at is null
       )
     returning id
@@ -52,11 +52,11 @@ async def list_jobs(states: list[str]) -> None:
     if not found:
         typer.echo("No dead letters." if states == ["dead"] else "No such jobs.")
         return
-    table = Table("job", "state", "task", "organization", "attempts", "since", "error")
+    table = Table("job", "state", "task", "tenant", "attempts", "since", "error")
     for job in found[:MOST_LISTED]:
         since = job.failed_at or job.started_at or job.created_at
         table.add_row(
-            *(str(job.id), job.state, job.task, str(job.org_id), str(job.attempts)),
+            *(str(job.id), job.state, job.task, str(job.tenant_id), str(job.attempts)),
             *(f"{since:%Y-%m-%d %H:%M:%S}", job.error or ""),
         )
     Console().print(table)

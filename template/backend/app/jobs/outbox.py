@@ -20,14 +20,14 @@ _ENQUEUE = text("""
     insert into app.outbox (task, payload, unique_key, max_running, run_after)
     values (:task, :payload, :key, :max_running,
             coalesce(:at, now() + coalesce(cast(:delay as interval), interval '0')))
-    on conflict (org_id, task, unique_key) where unique_key is not null and failed_at is null
+    on conflict (tenant_id, task, unique_key) where unique_key is not null and failed_at is null
     do nothing
     returning id
 """)
 # A worker's login sees every tenant's jobs, so the tenant is said here.
 _SAME_KEY = text("""
     select id from app.outbox
-    where org_id = (select app.current_org_id())
+    where tenant_id = (select app.current_tenant_id())
       and task = :task and unique_key = :key and failed_at is null
 """)
 _CANCEL = text("select app.cancel_job(:id)")
@@ -57,7 +57,7 @@ async def enqueue(
         "task": task.name,
         "payload": msgspec.json.encode(payload).decode(),
         "key": task.key(payload) if task.key else None,
-        "max_running": task.per_organization,
+        "max_running": task.per_tenant,
         "delay": delay,
         "at": at,
     }

@@ -31,31 +31,32 @@ PER_TENANT = 100
 
 _DUE = text("""
     with recursive tenants as (
-        (select org_id from app.outbox
+        (select tenant_id from app.outbox
          where handed_at is null and worker_id is null and failed_at is null and not parked
-         order by org_id limit 1)
+         order by tenant_id limit 1)
         union all
         select (
-            select o.org_id from app.outbox o
+            select o.tenant_id from app.outbox o
             where o.handed_at is null and o.worker_id is null and o.failed_at is null
-              and not o.parked and o.org_id > t.org_id
-            order by o.org_id limit 1
+              and not o.parked and o.tenant_id > t.tenant_id
+            order by o.tenant_id limit 1
         )
-        from tenants t where t.org_id is not null
+        from tenants t where t.tenant_id is not null
     ),
     turns as (
-        select due.id, row_number() over (partition by t.org_id order by due.run_after, due.id) as n
+        select due.id,
+               row_number() over (partition by t.tenant_id order by due.run_after, due.id) as n
         from tenants t
         cross join lateral (
             select o.id, o.run_after from app.outbox o
-            where o.org_id = t.org_id and o.run_after <= now()
+            where o.tenant_id = t.tenant_id and o.run_after <= now()
               and o.handed_at is null and o.worker_id is null and o.failed_at is null
               and not o.parked
             order by o.run_after, o.id
             limit least(:batch, :per_tenant - (
                 select count(*) from (
                     select from app.outbox h
-                    where h.org_id = t.org_id and h.handed_at is not null
+                    where h.tenant_id = t.tenant_id and h.handed_at is not null
                       and h.failed_at is null and not h.parked
                     limit :per_tenant
                 ) handed

@@ -87,7 +87,7 @@ async def _come_to(engine: AsyncEngine, schedule: Schedule, slot: datetime) -> N
                 "task": schedule.task.name,
                 "slot": slot,
                 "payload": msgspec.json.encode(schedule.payload).decode(),
-                "limit": schedule.task.per_organization,
+                "limit": schedule.task.per_tenant,
             },
         )
     if is_ours:

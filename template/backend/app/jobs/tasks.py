@@ -45,7 +45,7 @@ class Task(Generic[PayloadT]):
     attempts: int
     backoff: Backoff
     timeout: float
-    per_organization: int | None
+    per_tenant: int | None
     key: Callable[[PayloadT], str] | None
     permission: "Permission | None"
     on_failure: Callable[["Session", PayloadT, str], Awaitable[None]] | None
@@ -65,7 +65,7 @@ def task(
     attempts: int = 10,
     backoff: Backoff = Backoff(),
     timeout: float = 3600.0,
-    per_organization: int | None = None,
+    per_tenant: int | None = None,
     key: Callable[[PayloadT], str] | None = None,
     permission: "Permission | None" = None,
     on_failure: Callable[["Session", PayloadT, str], Awaitable[None]] | None = None,
@@ -81,9 +81,9 @@ def task(
         attempts: How often it may fail without progress in between before it is a dead letter.
         backoff: How long it waits between two attempts.
         timeout: Seconds that one attempt may take.
-        per_organization: How many such jobs of one organization may run at a time. Give it to
+        per_tenant: How many such jobs of one tenant may run at a time. Give it to
             every task that takes long, so that nobody's work holds up everybody else's.
-        key: Of two unfinished jobs of an organization with the same key, there is only one.
+        key: Of two unfinished jobs of a tenant with the same key, there is only one.
         permission: What its caller must be allowed to do if another program, which has the
             caller's token, puts such a job into the queue. Without one, nobody else can.
         on_failure: Runs in the transaction that makes the job a dead letter, or that ends it after
@@ -100,7 +100,7 @@ def task(
             attempts,
             backoff,
             timeout,
-            per_organization,
+            per_tenant,
             key,
             permission,
             on_failure,

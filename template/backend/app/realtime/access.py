@@ -1,4 +1,4 @@
-"""Whether the holder of a socket still belongs to its organization, asked every few seconds."""
+"""Whether the holder of a socket may still act for its tenant, asked every few seconds."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
@@ -22,7 +22,7 @@ class Member:
     """Who holds a socket, as the database knows them now."""
 
     user_id: UUID
-    organization_id: UUID
+    tenant_id: UUID
 
 
 CheckAccess: TypeAlias = Callable[[Mapping[str, Any]], Awaitable[Member | None]]
@@ -36,10 +36,10 @@ def access_checker(engine: AsyncEngine) -> CheckAccess:
     async def check(claims: Mapping[str, Any]) -> Member | None:
         async with turn, transaction(engine, claims, "realtime") as (_, standing):
             pass
-        if standing.user_id is None or standing.organization_id is None or standing.role is None:
+        if standing.user_id is None or standing.tenant_id is None or standing.role is None:
             return None
         if PERMISSION not in permissions_of(role_named(standing.role)):
             return None
-        return Member(standing.user_id, standing.organization_id)
+        return Member(standing.user_id, standing.tenant_id)
 
     return check

@@ -133,7 +133,7 @@ async def _serve(websocket: WebSocket) -> Close | None:
         return refused.close
     await websocket.accept(subprotocol)
     hub: Hub = websocket.app.state.hub
-    with hub.subscribe(lease.member.organization_id, lease.member, after) as subscriber:
+    with hub.subscribe(lease.member.tenant_id, lease.member, after) as subscriber:
         return await _Connection(websocket, subscriber, lease).run()
 
 

@@ -1,7 +1,7 @@
 """Live events to browsers.
 
 A client asks for a ticket with its token, then opens the WebSocket with the ticket. It gets JSON
-messages `{id, type, data}`: first `hello`, then what happens in its organization. To lose nothing,
+messages `{id, type, data}`: first `hello`, then what happens to its tenant. To lose nothing,
 it reconnects with a fresh ticket and `last_event_id`, the last id that it got; a `resync` says that
 this cannot be continued, so it must ask the API for the current state.
 """
@@ -20,7 +20,7 @@ router = APIRouter(prefix="/realtime", tags=["realtime"])
 
 
 class Ticket(BaseModel):
-    """Opens one WebSocket, for the caller, in the caller's organization."""
+    """Opens one WebSocket, for the caller, for the caller's tenant."""
 
     ticket: str
     expires_at: datetime
@@ -38,5 +38,5 @@ async def create_ticket(
 
 @router.websocket("")
 async def connect(websocket: WebSocket) -> None:
-    """The events of the caller's organization, for as long as the caller's token allows."""
+    """The events of the caller's tenant, for as long as the caller's token allows."""
     await serve(websocket)

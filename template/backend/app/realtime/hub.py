@@ -150,7 +150,7 @@ class Hub:
     Args:
         channel: the broker; the hub closes it.
         backlog: how many events may wait for one socket.
-        sockets_per_principal: how many sockets one person may hold in one organization, in this
+        sockets_per_principal: how many sockets one person may hold for one tenant, in this
             process.
 
     Attributes:

@@ -47,7 +47,7 @@ _REPLAY = """
     order by e.position
 """
 _READ = """
-    select org_id, position, previous, type, data
+    select tenant_id, position, previous, type, data
     from app.events_after(%s::uuid[], %s::bigint[], %s)
 """
 _LISTEN = "listen app_realtime"

@@ -37,10 +37,10 @@ class Redeemed(NamedTuple):
 
 
 async def issue(session: AsyncConnection, token_expires_at: int) -> Issued:
-    """Write a ticket for the person and the organization of the session.
+    """Write a ticket for the person and the tenant of the session.
 
     Args:
-        session: in which the database has proven the membership.
+        session: in which the database has proven both.
         token_expires_at: Unix time in seconds; what the ticket opens ends then.
     """
     lease_end = datetime.fromtimestamp(token_expires_at, UTC)

@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from app.database import Session, driver_of
 
 # BEGIN travels with the context: a transaction of a tenant costs one round trip more than none.
-_ENTER = b"BEGIN; SELECT user_id, org_id, role, known FROM app.enter(%b, %b)"
+_ENTER = b"BEGIN; SELECT user_id, tenant_id, role, known, obstacle FROM app.enter(%b, %b)"
 _SIGN_IN = text("SELECT app.sign_in()")
 
 
@@ -24,9 +24,10 @@ class Standing:
     """What the database has proven about who is asking, at this moment."""
 
     user_id: UUID | None
-    organization_id: UUID | None
+    tenant_id: UUID | None
     role: str | None
     known: bool
+    obstacle: str | None
 
 
 @asynccontextmanager

@@ -10,7 +10,7 @@ comment on schema audit is 'What changed, when, by whom. Append-only.';
 create table audit.events (
     id uuid not null default app.uuid_v7(),
     occurred_at timestamptz not null default now(),
-    org_id uuid,
+    tenant_id uuid,
     actor_id uuid,
     actor text,
     login text not null default session_user,
@@ -27,7 +27,7 @@ comment on table audit.events is
 comment on column audit.events.actor is 'The provider''s id of the person, kept when the user is erased.';
 comment on column audit.events.login is 'The database login; tells a change by hand from one by the application.';
 -- The one index. A primary key would be a second, paid for by every row that anyone writes.
-create index on audit.events (org_id, id);
+create index on audit.events (tenant_id, id);
 
 create function audit.refuse_change() returns trigger
 language plpgsql set search_path = ''
@@ -119,14 +119,14 @@ begin
     select a.user_id, a.subject into actor_id, actor from app.current_access() a;
     if tg_op = 'INSERT' then
         insert into audit.events
-            (id, org_id, actor_id, actor, request_id, action, table_name, row_id, new)
+            (id, tenant_id, actor_id, actor, request_id, action, table_name, row_id, new)
         select app.uuid_v7_nth(first_id, row_number() over ()),
                (c.new ->> tenant_column)::uuid, actor_id, actor, request_id,
                'insert', tg_table_name, c.id, c.new
         from (select n.id, to_jsonb(n) as new from new_rows n offset 0) c;
     elsif tg_op = 'DELETE' then
         insert into audit.events
-            (id, org_id, actor_id, actor, request_id, action, table_name, row_id, old)
+            (id, tenant_id, actor_id, actor, request_id, action, table_name, row_id, old)
         select app.uuid_v7_nth(first_id, row_number() over ()),
                (c.old ->> tenant_column)::uuid, actor_id, actor, request_id,
                'delete', tg_table_name, c.id, c.old
@@ -134,7 +134,7 @@ begin
     else
         -- A full join, so that even an update that changes the id leaves both sides behind.
         insert into audit.events
-            (id, org_id, actor_id, actor, request_id, action, table_name, row_id, old, new)
+            (id, tenant_id, actor_id, actor, request_id, action, table_name, row_id, old, new)
         select app.uuid_v7_nth(first_id, row_number() over ()),
                (coalesce(c.new, c.old) ->> tenant_column)::uuid, actor_id, actor, request_id,
                'update', tg_table_name, c.id, c.old, c.new
@@ -161,15 +161,15 @@ $$;
 create function audit.record_event(action text, detail jsonb default '{}') returns void
 language sql security definer set search_path = ''
 as $$
-    insert into audit.events (org_id, actor_id, actor, request_id, action, new)
-    values (app.current_org_id(), app.current_user_id(), app.claims() ->> 'sub',
+    insert into audit.events (tenant_id, actor_id, actor, request_id, action, new)
+    values (app.current_tenant_id(), app.current_user_id(), app.claims() ->> 'sub',
             app.request_id(), action, detail)
 $$;
 
 create policy written_by_triggers on audit.events for insert to app_audit with check (true);
 create policy read_by_admins on audit.events for select to app_api
     using (
-        org_id = (select app.current_org_id())
+        tenant_id = (select app.current_tenant_id())
         and (select app.current_member_role()) in ('owner', 'admin')
     );
 
@@ -191,8 +191,8 @@ begin
 end;
 $$;
 
--- One line in a migration puts a table under audit.
-create function app.audit(target regclass, tenant_column text default 'org_id') returns void
+-- Puts a table under audit; app.isolate does so by itself. The tenant column says whose a row is.
+create function app.audit(target regclass, tenant_column text) returns void
 language plpgsql set search_path = ''
 as $$
 begin
@@ -209,6 +209,3 @@ begin
         for each statement execute function audit.refuse_truncate()', target);
 end;
 $$;
-
-select app.audit('public.users', 'none'), app.audit('public.organizations', 'id'),
-       app.audit('public.memberships');

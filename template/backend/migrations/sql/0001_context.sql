@@ -26,8 +26,3 @@ return nullif(current_setting('app.request_id', true), '');
 create function app.uuid_v7_nth(first uuid, n bigint) returns uuid
 language sql immutable parallel safe
 return encode(overlay(uuid_send(first) placing int4send(n::integer) from 13 for 4), 'hex')::uuid;
-
--- Clerk nests the organization under "o"; everyone else writes "org_id".
-create function app.claimed_organization() returns text
-language sql stable parallel safe
-return coalesce(app.claims() ->> 'org_id', app.claims() #>> '{o,id}');

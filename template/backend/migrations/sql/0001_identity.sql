@@ -7,246 +7,81 @@ create table public.users (
 );
 comment on table public.users is 'People, by the id that the sign-in provider gave them.';
 
-create table public.organizations (
-    id uuid primary key default app.uuid_v7(),
-    external_id text not null unique check (length(external_id) between 1 and 255),
-    slug text not null check (length(slug) between 1 and 255),
-    name text not null check (length(name) between 1 and 200),
+create table public.tenants (
+    id uuid primary key,
+    state text not null default 'active' check (state in ('active', 'suspended', 'deleted')),
+    reason text check (length(reason) <= 500),
+    changed_at timestamptz not null default now(),
     created_at timestamptz not null default now()
 );
-comment on table public.organizations is 'Tenants, by the id that the sign-in provider gave them.';
+comment on table public.tenants is
+    'Whoever owns rows, and whether they are served. A deleted tenant stays as a tombstone: '
+    'without it, a token that is still valid would bring it back.';
+comment on column public.tenants.reason is 'Why its state was changed last, in an operator''s words.';
 
-create table public.memberships (
-    id uuid not null default app.uuid_v7(),
-    org_id uuid not null references public.organizations (id),
-    user_id uuid not null references public.users (id),
-    role text not null check (role in ('owner', 'admin', 'member', 'viewer')),
-    role_as_of timestamptz not null default now(),
-    status text not null default 'active' check (status in ('active', 'removed')),
-    created_at timestamptz not null default now(),
-    removed_at timestamptz,
-    primary key (org_id, id),
-    unique (org_id, user_id),
-    check ((status = 'removed') = (removed_at is not null))
-);
-comment on table public.memberships is
-    'Who belongs to which organization. A removed membership stays as a tombstone: '
-    'without it, a token that is still valid would bring the member back.';
-comment on column public.memberships.role_as_of is
-    'The provider''s clock when it last changed the role: an older token does not change it back.';
-create index memberships_by_user on public.memberships (user_id);
+alter table public.users enable row level security;
+alter table public.users force row level security;
+alter table public.tenants enable row level security;
+alter table public.tenants force row level security;
 
-create function app.keep_tombstones() returns trigger
+grant select, insert, update on public.users, public.tenants to app_definer;
+create policy definer_select on public.users for select to app_definer using (true);
+create policy definer_insert on public.users for insert to app_definer with check (true);
+create policy definer_update on public.users for update to app_definer using (true) with check (true);
+create policy definer_select on public.tenants for select to app_definer using (true);
+create policy definer_insert on public.tenants for insert to app_definer with check (true);
+create policy definer_update on public.tenants for update to app_definer
+    using (true) with check (true);
+
+-- Whoever comes to own rows is a tenant, however their row was made.
+create function app.register_tenant() returns trigger
 language plpgsql set search_path = ''
 as $$
 begin
-    raise exception 'a membership is removed with status = ''removed'', not with DELETE'
-        using hint = 'Without the tombstone, a token that is still valid brings the member back. '
-                     'Use: uv run app members remove',
-              errcode = 'restrict_violation';
+    insert into public.tenants (id) values (new.id);
+    return null;
 end;
 $$;
-create trigger keep_tombstones before delete on public.memberships
-    for each row execute function app.keep_tombstones();
 
-
--- These functions look behind the policies that call them, so they belong to a role that owns no
--- table and reads the identity tables through policies of its own.
 grant usage on schema app_migrations to app_definer;
 grant select on app_migrations.alembic_version to app_definer;
 grant create on schema app to app_definer;
 set role app_definer;
 
--- Everything there is to know about who is asking, in one look. No row: nobody we know. A worker has
--- no token: it claims a job, and the proof is that it runs that job now. A worker that was taken for
--- dead, and whose job was given to another, sees nothing any more.
-create function app.current_access()
-returns table (user_id uuid, subject text, org_id uuid, role text, role_as_of timestamptz)
-language sql stable security definer set search_path = '' rows 1
-as $$
-    select u.id, u.subject, m.org_id, m.role, m.role_as_of
-    from public.users u
-    left join public.organizations o on o.external_id = app.claimed_organization()
-    left join public.memberships m
-        on m.org_id = o.id and m.user_id = u.id and m.status = 'active'
-    where u.subject = app.claims() ->> 'sub' and session_user <> 'app_worker'
-    union all
-    select j.user_id, u.subject, j.org_id, 'worker', null
-    from app.outbox j
-    left join public.users u on u.id = j.user_id
-    where j.id = (app.claims() ->> 'job_id')::uuid
-      and j.worker_id = (app.claims() ->> 'worker_id')::uuid
-      and pg_has_role(session_user, 'app_worker', 'member')
-$$;
-comment on function app.current_access() is
-    'The claim chooses, the database proves: an organization comes back only where an active '
-    'membership (or, for a worker, a job that it runs) exists at this moment.';
-
-create function app.current_user_id() returns uuid
-language sql stable security definer set search_path = ''
-as $$ select user_id from app.current_access() $$;
-
-create function app.current_org_id() returns uuid
-language sql stable security definer set search_path = ''
-as $$ select org_id from app.current_access() $$;
-
-create function app.current_member_role() returns text
-language sql stable security definer set search_path = ''
-as $$ select role from app.current_access() $$;
-
--- Users, organizations and memberships as a verified token describes them, made on first sight.
--- A membership that was removed stays removed, whatever a token says.
-create function app.sign_in() returns void
-language plpgsql security definer set search_path = ''
-as $$
-declare
-    token jsonb := app.claims();
-    as_of timestamptz := to_timestamp((token ->> 'iat')::bigint);
-    member uuid;
-    organization uuid;
-begin
-    insert into public.users as u (subject, email, name)
-    values (token ->> 'sub', token ->> 'email', left(token ->> 'name', 200))
-    on conflict (subject) do update
-        set email = coalesce(excluded.email, u.email), name = coalesce(excluded.name, u.name)
-        where (coalesce(excluded.email, u.email), coalesce(excluded.name, u.name))
-            is distinct from (u.email, u.name)
-    returning id into member;
-
-    if app.claimed_organization() is null then
-        return;
-    end if;
-
-    insert into public.organizations (external_id, slug, name)
-    values (
-        app.claimed_organization(),
-        coalesce(token ->> 'org_slug', app.claimed_organization()),
-        left(coalesce(token ->> 'org_slug', app.claimed_organization()), 200)
-    )
-    on conflict (external_id) do nothing;
-
-    select id into member from public.users where subject = token ->> 'sub';
-    select id into organization from public.organizations
-    where external_id = app.claimed_organization();
-
-    insert into public.memberships as m (org_id, user_id, role, role_as_of)
-    values (organization, member, coalesce(token ->> 'org_role', 'viewer'), as_of)
-    on conflict (org_id, user_id) do update
-        set role = excluded.role, role_as_of = excluded.role_as_of
-        where m.status = 'active' and m.role_as_of < excluded.role_as_of
-          and m.role <> excluded.role;
-end;
-$$;
+-- These functions look behind policies, so they belong to a role that owns no table and reads the
+-- identity tables through policies of its own.
 
 -- Which migration came last: a process asks before it serves.
 create function app.schema_version() returns text
 language sql stable security definer set search_path = ''
 as $$ select version_num::text from app_migrations.alembic_version $$;
 
--- What an operator does by hand: `uv run app members`.
-create function app.members_of(organization text)
-returns table (org_slug text, subject text, user_id uuid, role text, status text, removed_at timestamptz)
-language sql stable security definer set search_path = ''
+-- The person whom a verified token describes, made on first sight.
+create function app.sign_in_user() returns uuid
+language plpgsql security definer set search_path = ''
 as $$
-    select o.slug, u.subject, u.id, m.role, m.status, m.removed_at
-    from public.memberships m
-    join public.organizations o on o.id = m.org_id
-    join public.users u on u.id = m.user_id
-    where organization in (o.slug, o.external_id, o.id::text)
-    order by m.created_at
+declare
+    token jsonb := app.claims();
+    person uuid;
+begin
+    insert into public.users as u (subject, email, name)
+    values (token ->> 'sub', token ->> 'email', left(token ->> 'name', 200))
+    on conflict (subject) do update
+        set email = coalesce(excluded.email, u.email), name = coalesce(excluded.name, u.name)
+        where (coalesce(excluded.email, u.email), coalesce(excluded.name, u.name))
+            is distinct from (u.email, u.name);
+    select u.id into person from public.users u where u.subject = token ->> 'sub';
+    return person;
+end;
 $$;
 
-create function app.set_membership(organization text, person text, active boolean) returns bigint
-language sql volatile security definer set search_path = ''
+-- A job that a schedule made belongs to nobody, and is always served.
+create function app.is_served(tenant uuid) returns boolean
+language sql stable security definer set search_path = ''
 as $$
-    with changed as (
-        update public.memberships m
-        set status = case when active then 'active' else 'removed' end,
-            removed_at = case when active then null else now() end
-        from public.organizations o, public.users u
-        where o.id = m.org_id and u.id = m.user_id
-          and (
-              organization in (o.external_id, o.id::text)
-              or o.slug = organization and not exists (
-                  select from public.organizations other
-                  where other.slug = o.slug and other.id <> o.id
-              )
-          )
-          and person in (u.subject, u.id::text)
-          and (m.status = 'active') <> active
-        returning 1
-    )
-    select count(*) from changed
+    select tenant = '00000000-0000-0000-0000-000000000000'
+        or exists (select from public.tenants t where t.id = tenant and t.state = 'active')
 $$;
 
 reset role;
 revoke create on schema app from app_definer;
-
-
--- The default of every tenant column. Reading the setting is cheap enough for a bulk insert; a
--- forged setting gains nothing, because the policies ask the function.
-create function app.default_org_id() returns uuid
-language sql stable
-return coalesce(nullif(current_setting('app.org_id', true), '')::uuid, app.current_org_id());
-
--- The first statement of every transaction: sets the context and says what it amounts to.
--- `known` is false when the token says something that the tables do not say yet.
-create function app.enter(
-    claims text, request_id text,
-    out user_id uuid, out org_id uuid, out role text, out known boolean
-)
-language plpgsql set search_path = ''
-as $$
-declare
-    as_of timestamptz;
-begin
-    perform set_config('request.jwt.claims', claims, true),
-            set_config('app.request_id', request_id, true);
-    select a.user_id, a.org_id, a.role, a.role_as_of into user_id, org_id, role, as_of
-    from app.current_access() a;
-    perform set_config('app.org_id', coalesce(org_id::text, ''), true);
-    known := user_id is not null and coalesce(
-        app.claimed_organization() is null
-        or role = app.claims() ->> 'org_role'
-        or as_of >= to_timestamp((app.claims() ->> 'iat')::bigint),
-        false
-    );
-end;
-$$;
-
-
-alter table public.users enable row level security;
-alter table public.users force row level security;
-alter table public.organizations enable row level security;
-alter table public.organizations force row level security;
-alter table public.memberships enable row level security;
-alter table public.memberships force row level security;
-
-grant select on public.users, public.organizations, public.memberships to app_api, app_worker;
-grant select, insert, update on public.users, public.organizations, public.memberships
-    to app_definer;
-
-create policy own_organization on public.organizations for select to app_api, app_worker
-    using (id = (select app.current_org_id()));
-create policy tenant_select on public.memberships for select to app_api, app_worker
-    using (org_id = (select app.current_org_id()));
-create policy self_and_colleagues on public.users for select to app_api, app_worker
-    using (
-        id = (select app.current_user_id())
-        or id in (
-            select m.user_id from public.memberships m
-            where m.org_id = (select app.current_org_id())
-        )
-    );
-
-create policy definer_select on public.users for select to app_definer using (true);
-create policy definer_insert on public.users for insert to app_definer with check (true);
-create policy definer_update on public.users for update to app_definer using (true) with check (true);
-create policy definer_select on public.organizations for select to app_definer using (true);
-create policy definer_insert on public.organizations for insert to app_definer with check (true);
-create policy definer_update on public.organizations for update to app_definer
-    using (true) with check (true);
-create policy definer_select on public.memberships for select to app_definer using (true);
-create policy definer_insert on public.memberships for insert to app_definer with check (true);
-create policy definer_update on public.memberships for update to app_definer
-    using (true) with check (true);

@@ -8,9 +8,9 @@ create function app.forgettable() returns void
 language sql volatile set search_path = ''
 as $$ select set_config('synchronous_commit', 'off', true) $$;
 
--- Start a delivered job, unless it is done, held by a worker, not due yet, or one too many for its
--- organization; then nothing comes back, and the delivery is spent. An attempt counts from here, so
--- that one which kills its worker counts too.
+-- Start a delivered job, unless it is done, held by a worker, not due yet, one too many for its
+-- tenant, or its tenant is not served; then nothing comes back, and the delivery is spent. An attempt
+-- counts from here, so that one which kills its worker counts too.
 create function app.claim_job(
     job uuid, by_worker uuid,
     out task text, out payload text, out attempts integer, out request_id text,
@@ -29,10 +29,14 @@ begin
     if not found then
         return;
     end if;
+    if not app.is_served(j.tenant_id) then
+        update app.outbox o set parked = true where o.id = job;
+        return;
+    end if;
     if j.max_running is not null and j.cancelled_at is null then
-        perform app.lock_turns(j.org_id, j.task);
+        perform app.lock_turns(j.tenant_id, j.task);
         select count(*) into running from app.outbox o
-        where o.org_id = j.org_id and o.task = j.task and o.worker_id is not null;
+        where o.tenant_id = j.tenant_id and o.task = j.task and o.worker_id is not null;
         if running >= j.max_running then
             update app.outbox o set parked = true where o.id = job;
             return;
@@ -53,10 +57,10 @@ end;
 $$;
 
 -- Taken by who counts the running jobs of a task and by who ends one: neither may miss the other.
-create function app.lock_turns(organization uuid, task text) returns void
+create function app.lock_turns(tenant uuid, task text) returns void
 language sql volatile set search_path = ''
 begin atomic
-    select pg_advisory_xact_lock(hashtextextended(concat_ws(' ', 'turns', organization, task), 0));
+    select pg_advisory_xact_lock(hashtextextended(concat_ws(' ', 'turns', tenant, task), 0));
 end;
 
 create function app.finish_job(job uuid, by_worker uuid) returns boolean
@@ -112,12 +116,12 @@ create function app.give_turn() returns trigger
 language plpgsql set search_path = ''
 as $$
 begin
-    perform app.lock_turns(old.org_id, old.task);
+    perform app.lock_turns(old.tenant_id, old.task);
     update app.outbox o
     set parked = false, handed_at = null, delivery = o.delivery + 1
     where o.id = (
         select p.id from app.outbox p
-        where p.parked and p.org_id = old.org_id and p.task = old.task
+        where p.parked and p.tenant_id = old.tenant_id and p.task = old.task
         order by p.id limit 1
         for update skip locked
     );
@@ -187,7 +191,7 @@ begin
     if not found then
         return false;
     end if;
-    insert into app.outbox (org_id, user_id, task, payload, max_running)
+    insert into app.outbox (tenant_id, user_id, task, payload, max_running)
     values (
         '00000000-0000-0000-0000-000000000000', null,
         scheduled_task, job_payload::jsonb, job_max_running
@@ -208,7 +212,7 @@ as $$
             delivery = delivery + case when worker_id is null then 1 else 0 end,
             handed_at = case when worker_id is not null then handed_at end
         where id = job and failed_at is null and cancelled_at is null
-          and (org_id = app.current_org_id() or pg_has_role(session_user, 'app_worker', 'member'))
+          and (tenant_id = app.current_tenant_id() or pg_has_role(session_user, 'app_worker', 'member'))
         returning 1
     )
     select exists (select from cancelled)
@@ -234,7 +238,7 @@ $$;
 reset role;
 revoke create on schema app from app_definer;
 
-alter table app.outbox alter column org_id set default app.default_org_id();
+alter table app.outbox alter column tenant_id set default app.default_tenant_id();
 alter table app.outbox alter column user_id set default app.current_user_id();
 
 alter table app.outbox enable row level security;
@@ -259,16 +263,16 @@ grant select, insert, update, delete on app.workers to app_definer;
 grant select, insert, update on app.schedules to app_definer;
 
 create policy tenant_insert on app.outbox for insert to app_api, app_worker
-    with check (org_id = (select app.current_org_id()));
+    with check (tenant_id = (select app.current_tenant_id()));
 create policy tenant_select on app.outbox for select to app_api
-    using (org_id = (select app.current_org_id()));
+    using (tenant_id = (select app.current_tenant_id()));
 create policy relay_select on app.outbox for select to app_worker using (true);
 create policy relay_update on app.outbox for update to app_worker using (true) with check (true);
 create policy relay_delete on app.outbox for delete to app_worker using (true);
 create policy definer_select on app.outbox for select to app_definer using (true);
 create policy definer_update on app.outbox for update to app_definer using (true) with check (true);
 create policy definer_insert on app.outbox for insert to app_definer
-    with check (org_id = '00000000-0000-0000-0000-000000000000');
+    with check (tenant_id = '00000000-0000-0000-0000-000000000000');
 create policy definer_select on app.workers for select to app_definer using (true);
 create policy definer_insert on app.workers for insert to app_definer with check (true);
 create policy definer_update on app.workers for update to app_definer using (true) with check (true);

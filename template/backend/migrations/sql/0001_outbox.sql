@@ -3,7 +3,7 @@
 
 create table app.outbox (
     id uuid primary key default app.uuid_v7(),
-    org_id uuid not null,
+    tenant_id uuid not null,
     user_id uuid,
     request_id text default app.request_id(),
     task text not null check (length(task) between 1 and 200),
@@ -26,27 +26,27 @@ create table app.outbox (
 );
 comment on table app.outbox is
     'Jobs, written in the transaction that needs them and kept until they are done.';
-comment on column app.outbox.org_id is
+comment on column app.outbox.tenant_id is
     'Whose it is. The nil UUID, which is nobody''s, for a job that a schedule made.';
 comment on column app.outbox.max_running is
-    'How many jobs of this task may run at a time for one organization; null is no limit.';
+    'How many jobs of this task may run at a time for one tenant; null is no limit.';
 comment on column app.outbox.delivery is 'Counts the hand-overs; part of the id in the queue.';
 comment on column app.outbox.handed_at is 'When the queue was given it last; null while it is not.';
 comment on column app.outbox.parked is
-    'max_running was reached: not delivered until a job before it ends.';
+    'Not delivered until a job before it ends (max_running), or until its tenant is served again.';
 comment on column app.outbox.worker_id is
     'Who runs it now. It belongs to that worker for as long as app.workers hears from it.';
 comment on column app.outbox.failed_at is 'Set when retries are used up: the job is a dead letter.';
 
 -- One unfinished job per key; a dead letter does not stand in the way of a new attempt.
-create unique index outbox_unique_key on app.outbox (org_id, task, unique_key)
+create unique index outbox_unique_key on app.outbox (tenant_id, task, unique_key)
     where unique_key is not null and failed_at is null;
-create index outbox_waiting on app.outbox (org_id, run_after, id)
+create index outbox_waiting on app.outbox (tenant_id, run_after, id)
     where handed_at is null and worker_id is null and failed_at is null and not parked;
-create index outbox_handed on app.outbox (org_id)
+create index outbox_handed on app.outbox (tenant_id)
     where handed_at is not null and failed_at is null and not parked;
-create index outbox_running on app.outbox (org_id, task) where worker_id is not null;
-create index outbox_parked on app.outbox (org_id, task, id) where parked;
+create index outbox_running on app.outbox (tenant_id, task) where worker_id is not null;
+create index outbox_parked on app.outbox (tenant_id, task, id) where parked;
 
 create table app.workers (
     id uuid primary key,

@@ -3,7 +3,7 @@
 
 create table app.realtime_tickets (
     hash bytea primary key check (length(hash) = 32),
-    org_id uuid not null default app.default_org_id(),
+    tenant_id uuid not null default app.default_tenant_id(),
     user_id uuid not null default app.current_user_id(),
     claims jsonb not null,
     token_expires_at timestamptz not null,
@@ -16,7 +16,7 @@ alter table app.realtime_tickets force row level security;
 grant insert on app.realtime_tickets to app_api;
 create policy tenant_insert on app.realtime_tickets for insert to app_api
     with check (
-        org_id = (select app.current_org_id()) and user_id = (select app.current_user_id())
+        tenant_id = (select app.current_tenant_id()) and user_id = (select app.current_user_id())
     );
 
 grant select, delete on app.realtime_tickets to app_definer;

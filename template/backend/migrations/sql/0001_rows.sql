@@ -1,33 +1,40 @@
--- Tenancy by rows: every tenant table has a column org_id, and one policy per command compares it
--- with the organization that the database has proven. The comparison is wrapped in a SELECT so that
--- the planner evaluates it once per statement and not once per row.
+-- Tenancy by rows: whose a row is stands in its column org_id.
 
-create function app.isolate(
-    target regclass,
-    commands text[] default array['select', 'insert', 'update', 'delete']
-) returns void
-language plpgsql set search_path = ''
-as $$
-declare
-    command text;
-    is_mine constant text := 'org_id = (select app.current_org_id())';
+create function app.current_org_id() returns uuid
+language sql stable
+return app.current_tenant_id();
+
+grant execute on function app.claimed_organization(), app.current_org_id()
+to app_api, app_worker, app_definer, app_audit;
+
+create function app.tenancy(out tenant_column text, out is_mine text)
+language sql immutable
+return row('org_id'::text, 'org_id = (select app.current_org_id())'::text);
+
+grant select on public.users, public.organizations, public.memberships to app_api, app_worker;
+create policy own_organization on public.organizations for select to app_api, app_worker
+    using (id = (select app.current_org_id()));
+create policy tenant_select on public.memberships for select to app_api, app_worker
+    using (org_id = (select app.current_org_id()));
+create policy self_and_colleagues on public.users for select to app_api, app_worker
+    using (
+        id = (select app.current_user_id())
+        or id in (
+            select m.user_id from public.memberships m
+            where m.org_id = (select app.current_org_id())
+        )
+    );
+
+select app.audit('public.users', 'none'), app.audit('public.tenants', 'id'),
+       app.audit('public.organizations', 'id'), app.audit('public.memberships', 'org_id');
+
+-- An operator's commands run as the role that migrates.
+do $$
 begin
-    execute format('alter table %s enable row level security', target);
-    execute format('alter table %s force row level security', target);
-    foreach command in array commands loop
-        execute format('grant %s on %s to app_api, app_worker', command, target);
-        execute format(
-            'create policy tenant_%s on %s for %s to app_api, app_worker %s',
-            command, target, command,
-            case command
-                when 'insert' then format('with check (%s)', is_mine)
-                when 'update' then format('using (%s) with check (%s)', is_mine, is_mine)
-                else format('using (%s)', is_mine)
-            end
-        );
-    end loop;
-    perform app.audit(target);
+    execute 'set role app_definer';
+    execute format(
+        'grant execute on function app.members_of(text), '
+        'app.set_membership(text, text, boolean) to %I', session_user);
+    execute 'reset role';
 end;
 $$;
-comment on function app.isolate(regclass, text[]) is
-    'Makes a table a tenant table: grants, policies, FORCE and the audit triggers.';

@@ -1,5 +1,6 @@
 """Who is asking, who belongs where, the audit trail, and what carries work between processes."""
 
+from app.choices import tenancy
 from app.migrations import run_file, run_sql, server_version
 
 revision = "0001"
@@ -28,8 +29,11 @@ def upgrade() -> None:
     run_sql(f"create function app.uuid_v7() returns uuid language sql volatile {body}")
     run_file("0001_outbox.sql")
     run_file("0001_identity.sql")
+    run_file(tenancy.IDENTITY_SQL)
+    run_file("0001_access.sql")
     run_file("0001_jobs.sql")
     run_file("0001_realtime.sql")
     run_file("0001_grants.sql")
     run_file("0001_audit.sql")
-    run_file("0001_rows.sql")
+    run_file("0001_isolate.sql")
+    run_file(tenancy.ISOLATION_SQL)

@@ -27,7 +27,7 @@ async def list_contacts(
 
 @router.post("", status_code=201, response_model=ContactOut)
 async def create_contact(access: Writer, new: NewContact) -> JSONText:
-    """Add a contact. Its email address must be new to the organization."""
+    """Add a contact. Its email address must be new to the tenant."""
     return JSONText(await service.create_contact(access.session, new), status_code=201)
 
 

@@ -54,7 +54,7 @@ class ContactChanges(BaseModel):
 
 
 class ContactOut(BaseModel):
-    """A contact, as everyone in its organization sees it."""
+    """A contact, as its tenant sees it."""
 
     id: UUID
     name: str

@@ -14,7 +14,7 @@ class Import(tenancy.TenantTable, Identified, Base):
     """One uploaded CSV, and how far it is."""
 
     __tablename__ = "imports"
-    __table_args__ = (UniqueConstraint("org_id", "idempotency_key"),)
+    __table_args__ = (UniqueConstraint(tenancy.TENANT_COLUMN, "idempotency_key"),)
 
     created_by: Mapped[UUID | None] = mapped_column(server_default=FetchedValue())
     file_name: Mapped[str]
@@ -36,7 +36,9 @@ class ImportRejection(tenancy.TenantTable, Base):
     __tablename__ = "import_rejections"
     __table_args__ = (
         ForeignKeyConstraint(
-            ["org_id", "import_id"], ["imports.org_id", "imports.id"], ondelete="CASCADE"
+            [tenancy.TENANT_COLUMN, "import_id"],
+            [f"imports.{tenancy.TENANT_COLUMN}", "imports.id"],
+            ondelete="CASCADE",
         ),
     )
 

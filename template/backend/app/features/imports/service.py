@@ -34,7 +34,7 @@ _GET = select(json_text(json_object(ImportOut, _imports))).where(_by_id)
 _NEW_ID = text("select app.uuid_v7()")
 _INSERT = (
     insert(_imports)
-    .on_conflict_do_nothing(index_elements=["org_id", "idempotency_key"])
+    .on_conflict_do_nothing()
     .returning(json_text(json_object(ImportAccepted, _imports)))
 )
 _SAME_KEY = select(json_text(json_object(ImportAccepted, _imports)), _imports.c.file_sha256).where(

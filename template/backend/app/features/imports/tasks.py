@@ -60,7 +60,7 @@ _ACCEPT = text("""
         select app.uuid_v7_nth((select app.uuid_v7()), row_number() over (order by row_no)),
                name, email, company, amount
         from staged
-        on conflict (org_id, email) do nothing
+        on conflict do nothing
         returning email
     )
     select s.row_no from staged s left join accepted a on a.email = s.email where a.email is null
@@ -88,7 +88,7 @@ async def _fail(session: Session, payload: RunImport, reason: str) -> None:
 @jobs.task(
     "imports.run",
     RunImport,
-    per_organization=2,
+    per_tenant=2,
     key=lambda payload: str(payload.import_id),
     permission="imports:write",
     on_failure=_fail,

@@ -636,13 +636,13 @@ revoke create on schema procrastinate from app_definer;
 grant create on schema app to app_definer;
 set role app_definer;
 
--- How many jobs of an organization wait, counted no further than that.
-create or replace function app.waiting_jobs(organization uuid, at_most bigint) returns bigint
+-- How many jobs of a tenant wait, counted no further than that.
+create or replace function app.waiting_jobs(tenant uuid, at_most bigint) returns bigint
 language sql stable security definer set search_path = ''
 as $$
     select count(*) from (
         select from app.outbox o
-        where o.org_id = organization and o.run_after <= now()
+        where o.tenant_id = tenant and o.run_after <= now()
           and o.handed_at is null and o.worker_id is null and o.failed_at is null and not o.parked
         limit at_most
     ) waiting
@@ -656,15 +656,15 @@ declare
     deliveries procrastinate.procrastinate_job_to_defer_v1[];
 begin
     with fresh as (
-        select n.id, n.org_id, n.delivery, n.run_after,
-               row_number() over (partition by n.org_id order by n.run_after, n.id) as nth
+        select n.id, n.tenant_id, n.delivery, n.run_after,
+               row_number() over (partition by n.tenant_id order by n.run_after, n.id) as nth
         from new_rows n where n.failed_at is null and not n.parked
     ),
     tenants as (
-        select f.org_id,
-               app.waiting_jobs(f.org_id, 1000 + count(*))
+        select f.tenant_id,
+               app.waiting_jobs(f.tenant_id, 1000 + count(*))
                - count(*) filter (where f.run_after <= now()) as before
-        from fresh f group by f.org_id
+        from fresh f group by f.tenant_id
     )
     select array_agg(row(
                'jobs', 'deliver', -least(t.before + f.nth - 1, 1000), null, null,
@@ -672,7 +672,7 @@ begin
                case when f.run_after > now() then f.run_after end
            )::procrastinate.procrastinate_job_to_defer_v1 order by f.nth, f.id)
     into deliveries
-    from fresh f join tenants t using (org_id);
+    from fresh f join tenants t using (tenant_id);
     if deliveries is not null then
         perform procrastinate.procrastinate_defer_jobs_v1(deliveries);
     end if;
@@ -685,7 +685,7 @@ language plpgsql security definer set search_path = ''
 as $$
 begin
     perform procrastinate.procrastinate_defer_jobs_v1(array[row(
-        'jobs', 'deliver', 1 - greatest(app.waiting_jobs(new.org_id, 1001), 1), null, null,
+        'jobs', 'deliver', 1 - greatest(app.waiting_jobs(new.tenant_id, 1001), 1), null, null,
         jsonb_build_object('job_id', new.id, 'delivery', new.delivery),
         case when new.run_after > now() then new.run_after end
     )::procrastinate.procrastinate_job_to_defer_v1]);

@@ -1,0 +1,1 @@
+"""Groups of commands: each module is one, `group`, and its name is what is typed."""

@@ -1,0 +1,34 @@
+-- One policy per command compares the tenant column with what the database has proven. The
+-- comparison is wrapped in a SELECT so that the planner evaluates it once per statement and not once
+-- per row.
+create function app.isolate(
+    target regclass,
+    commands text[] default array['select', 'insert', 'update', 'delete']
+) returns void
+language plpgsql set search_path = ''
+as $$
+declare
+    command text;
+    tenant_column text;
+    is_mine text;
+begin
+    select t.tenant_column, t.is_mine into tenant_column, is_mine from app.tenancy() t;
+    execute format('alter table %s enable row level security', target);
+    execute format('alter table %s force row level security', target);
+    foreach command in array commands loop
+        execute format('grant %s on %s to app_api, app_worker', command, target);
+        execute format(
+            'create policy tenant_%s on %s for %s to app_api, app_worker %s',
+            command, target, command,
+            case command
+                when 'insert' then format('with check (%s)', is_mine)
+                when 'update' then format('using (%s) with check (%s)', is_mine, is_mine)
+                else format('using (%s)', is_mine)
+            end
+        );
+    end loop;
+    perform app.audit(target, tenant_column);
+end;
+$$;
+comment on function app.isolate(regclass, text[]) is
+    'Makes a table a tenant table: grants, policies, FORCE and the audit triggers.';

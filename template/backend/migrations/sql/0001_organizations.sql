@@ -1,0 +1,191 @@
+-- Tenants are organizations, and people belong to them.
+
+-- Clerk nests the organization under "o"; everyone else writes "org_id".
+create function app.claimed_organization() returns text
+language sql stable parallel safe
+return coalesce(app.claims() ->> 'org_id', app.claims() #>> '{o,id}');
+
+create table public.organizations (
+    id uuid primary key default app.uuid_v7(),
+    external_id text not null unique check (length(external_id) between 1 and 255),
+    slug text not null check (length(slug) between 1 and 255),
+    name text not null check (length(name) between 1 and 200),
+    created_at timestamptz not null default now()
+);
+comment on table public.organizations is 'Tenants, by the id that the sign-in provider gave them.';
+
+create table public.memberships (
+    id uuid not null default app.uuid_v7(),
+    org_id uuid not null references public.organizations (id),
+    user_id uuid not null references public.users (id),
+    role text not null check (role in ('owner', 'admin', 'member', 'viewer')),
+    role_as_of timestamptz not null default now(),
+    status text not null default 'active' check (status in ('active', 'removed')),
+    created_at timestamptz not null default now(),
+    removed_at timestamptz,
+    primary key (org_id, id),
+    unique (org_id, user_id),
+    check ((status = 'removed') = (removed_at is not null))
+);
+comment on table public.memberships is
+    'Who belongs to which organization. A removed membership stays as a tombstone: '
+    'without it, a token that is still valid would bring the member back.';
+comment on column public.memberships.role_as_of is
+    'The provider''s clock when it last changed the role: an older token does not change it back.';
+create index memberships_by_user on public.memberships (user_id);
+
+create function app.keep_tombstones() returns trigger
+language plpgsql set search_path = ''
+as $$
+begin
+    raise exception 'a membership is removed with status = ''removed'', not with DELETE'
+        using hint = 'Without the tombstone, a token that is still valid brings the member back. '
+                     'Use: uv run app members remove',
+              errcode = 'restrict_violation';
+end;
+$$;
+create trigger keep_tombstones before delete on public.memberships
+    for each row execute function app.keep_tombstones();
+create trigger register_tenant after insert on public.organizations
+    for each row execute function app.register_tenant();
+
+alter table public.organizations enable row level security;
+alter table public.organizations force row level security;
+alter table public.memberships enable row level security;
+alter table public.memberships force row level security;
+
+grant select, insert, update on public.organizations, public.memberships to app_definer;
+create policy definer_select on public.organizations for select to app_definer using (true);
+create policy definer_insert on public.organizations for insert to app_definer with check (true);
+create policy definer_update on public.organizations for update to app_definer
+    using (true) with check (true);
+create policy definer_select on public.memberships for select to app_definer using (true);
+create policy definer_insert on public.memberships for insert to app_definer with check (true);
+create policy definer_update on public.memberships for update to app_definer
+    using (true) with check (true);
+
+grant create on schema app to app_definer;
+set role app_definer;
+
+-- Everything there is to know about who is asking, in one look. No row: nobody we know. A worker has
+-- no token: it claims a job, and the proof is that it runs that job now. A worker that was taken for
+-- dead, and whose job was given to another, sees nothing any more.
+create function app.current_access()
+returns table (user_id uuid, subject text, tenant_id uuid, role text, role_as_of timestamptz)
+language sql stable security definer set search_path = '' rows 1
+as $$
+    select u.id, u.subject, m.org_id, m.role, m.role_as_of
+    from public.users u
+    left join public.organizations o on o.external_id = app.claimed_organization()
+    left join public.tenants t on t.id = o.id and t.state = 'active'
+    left join public.memberships m
+        on m.org_id = t.id and m.user_id = u.id and m.status = 'active'
+    where u.subject = app.claims() ->> 'sub' and session_user <> 'app_worker'
+    union all
+    select j.user_id, u.subject, j.tenant_id, 'worker', null
+    from app.outbox j
+    left join public.users u on u.id = j.user_id
+    where j.id = (app.claims() ->> 'job_id')::uuid
+      and j.worker_id = (app.claims() ->> 'worker_id')::uuid
+      and pg_has_role(session_user, 'app_worker', 'member')
+      and app.is_served(j.tenant_id)
+$$;
+comment on function app.current_access() is
+    'The claim chooses, the database proves: a tenant comes back only where an active membership '
+    '(or, for a worker, a job that it runs) exists at this moment, and the tenant is served.';
+
+-- Why a member finds nothing: the state of an organization that is not served. Others are not told.
+create function app.obstacle() returns text
+language sql stable security definer set search_path = ''
+as $$
+    select t.state
+    from public.organizations o
+    join public.tenants t on t.id = o.id and t.state <> 'active'
+    join public.memberships m on m.org_id = o.id and m.status = 'active'
+    join public.users u on u.id = m.user_id and u.subject = app.claims() ->> 'sub'
+    where o.external_id = app.claimed_organization()
+$$;
+
+-- Users, organizations and memberships as a verified token describes them, made on first sight.
+-- A membership that was removed stays removed, whatever a token says.
+create function app.sign_in() returns void
+language plpgsql security definer set search_path = ''
+as $$
+declare
+    token jsonb := app.claims();
+    as_of timestamptz := to_timestamp((token ->> 'iat')::bigint);
+    member uuid := app.sign_in_user();
+    organization uuid;
+begin
+    if app.claimed_organization() is null then
+        return;
+    end if;
+
+    insert into public.organizations (external_id, slug, name)
+    values (
+        app.claimed_organization(),
+        coalesce(token ->> 'org_slug', app.claimed_organization()),
+        left(coalesce(token ->> 'org_slug', app.claimed_organization()), 200)
+    )
+    on conflict (external_id) do nothing;
+
+    select id into organization from public.organizations
+    where external_id = app.claimed_organization();
+
+    insert into public.memberships as m (org_id, user_id, role, role_as_of)
+    values (organization, member, coalesce(token ->> 'org_role', 'viewer'), as_of)
+    on conflict (org_id, user_id) do update
+        set role = excluded.role, role_as_of = excluded.role_as_of
+        where m.status = 'active' and m.role_as_of < excluded.role_as_of
+          and m.role <> excluded.role;
+end;
+$$;
+
+-- What an operator does by hand: `uv run app members`.
+create function app.members_of(organization text)
+returns table (org_slug text, subject text, user_id uuid, role text, status text, removed_at timestamptz)
+language sql stable security definer set search_path = ''
+as $$
+    select o.slug, u.subject, u.id, m.role, m.status, m.removed_at
+    from public.memberships m
+    join public.organizations o on o.id = m.org_id
+    join public.users u on u.id = m.user_id
+    where organization in (o.slug, o.external_id, o.id::text)
+    order by m.created_at
+$$;
+
+create function app.set_membership(organization text, person text, active boolean) returns bigint
+language sql volatile security definer set search_path = ''
+as $$
+    with changed as (
+        update public.memberships m
+        set status = case when active then 'active' else 'removed' end,
+            removed_at = case when active then null else now() end
+        from public.organizations o, public.users u
+        where o.id = m.org_id and u.id = m.user_id
+          and (
+              organization in (o.external_id, o.id::text)
+              or o.slug = organization and not exists (
+                  select from public.organizations other
+                  where other.slug = o.slug and other.id <> o.id
+              )
+          )
+          and person in (u.subject, u.id::text)
+          and (m.status = 'active') <> active
+        returning 1
+    )
+    select count(*) from changed
+$$;
+
+reset role;
+revoke create on schema app from app_definer;
+
+-- Whether the token says something that the tables do not say yet.
+create function app.token_is_news(role text, role_as_of timestamptz) returns boolean
+language sql stable
+return not coalesce(
+    app.claimed_organization() is null
+    or role = app.claims() ->> 'org_role'
+    or role_as_of >= to_timestamp((app.claims() ->> 'iat')::bigint),
+    false
+);

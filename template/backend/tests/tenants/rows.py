@@ -1,0 +1,132 @@
+"""Tenants as tests need them: organizations, each with an owner, a colleague and a former owner."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+import psycopg
+
+NAMED = "(select id from public.organizations where external_id = 'org_' || %s)"
+"""The id of the tenant of this name, in SQL."""
+
+SEEN = "select string_agg(substr(external_id, 5), ' ') from organizations"
+"""The names of the tenants that a session sees."""
+
+PEOPLE_POLICY = "self_and_colleagues"
+"""The policy that says whom a session sees in `users`."""
+
+UNSCOPED = {"public.organizations": "id = %(id)s"}
+"""Tables without a tenant column, and the condition that a row is the tenant's."""
+
+OUTSIDERS = ("removed member",)
+"""People with genuine tokens who must not reach a tenant, as `Tenant.outsiders` makes them."""
+
+_FOR_EVERY_ROW = "id = (select app.current_org_id()) and current_setting('app.tenant_id') <> ''"
+
+MUTATIONS = (
+    (
+        "everybody's organizations",
+        "alter policy own_organization on public.organizations using (true)",
+        "policy-tenant: public.organizations, policy own_organization",
+    ),
+    (
+        "function for every organization",
+        f"alter policy own_organization on public.organizations using ({_FOR_EVERY_ROW})",
+        "policy-initplan: public.organizations, policy own_organization",
+    ),
+    (
+        "everybody's memberships",
+        "alter policy tenant_select on public.memberships using (true)",
+        "policy-tenant: public.memberships, policy tenant_select",
+    ),
+    (
+        "memberships that change unseen",
+        "alter table public.memberships disable trigger audit_update",
+        "audit-triggers: public.memberships",
+    ),
+)
+"""What the doctor must notice: a name, the statements, and the check with its object."""
+
+
+def claims(name: str, subject: str | None = None, role: str = "admin") -> dict[str, object]:
+    """What a token says of the tenant's own person, or of somebody who names this tenant."""
+    return {
+        "sub": subject or f"user_{name}",
+        "org_id": f"org_{name}",
+        "org_slug": name,
+        "org_role": role,
+        "iat": 1_700_000_000,
+    }
+
+
+def id_of(me: Mapping[str, Any]) -> UUID:
+    """The tenant of somebody to whom `/me` answers this."""
+    return UUID(me["organization"]["id"])
+
+
+@dataclass(frozen=True)
+class Tenant:
+    """An organization and the subject and id of its owner."""
+
+    name: str
+    id: UUID
+    user_id: UUID
+
+    @property
+    def subject(self) -> str:
+        return f"user_{self.name}"
+
+    @property
+    def former(self) -> str:
+        """The subject of an owner who was removed."""
+        return f"user_former_{self.name}"
+
+    @property
+    def insider(self) -> str:
+        """The subject of somebody who sees what is the tenant's, as long as it is served."""
+        return f"user_colleague_{self.name}"
+
+    @property
+    def outsiders(self) -> dict[str, str]:
+        """The claims of each of OUTSIDERS."""
+        return {OUTSIDERS[0]: self.claims(self.former)}
+
+    @property
+    def words(self) -> list[str]:
+        """What only the tenant's own answers may hold."""
+        return [str(self.id), f"org_{self.name}", self.subject]
+
+    def claims(self, subject: str | None = None, role: str = "admin") -> str:
+        """A token's claims: the owner's, or those of somebody who names this tenant."""
+        return json.dumps(claims(self.name, subject, role))
+
+
+def make(admin: psycopg.Connection[Any], name: str, secret: str = "T") -> Tenant:
+    """Make an organization; `secret` is its name and its owner's."""
+    row = admin.execute(
+        """
+        with org as (
+            insert into public.organizations (external_id, slug, name)
+            values ('org_' || %(name)s, %(name)s, %(secret)s) returning id
+        ),
+        people as (
+            insert into public.users (subject, name) values
+                ('user_' || %(name)s, %(secret)s), ('user_former_' || %(name)s, null),
+                ('user_colleague_' || %(name)s, null)
+            returning id, subject
+        ),
+        members as (
+            insert into public.memberships (org_id, user_id, role, status, removed_at)
+            select org.id, p.id, 'owner',
+                case when p.subject ~ 'former' then 'removed' else 'active' end,
+                case when p.subject ~ 'former' then now() end
+            from org, people p
+        )
+        select org.id, p.id from org, people p where p.subject = 'user_' || %(name)s
+        """,
+        {"name": name, "secret": secret},
+    ).fetchone()
+    assert row is not None
+    return Tenant(name, *row)

@@ -1,0 +1,85 @@
+"""Tenants as tests need them: people."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+import psycopg
+
+NAMED = "(select id from public.users where subject = 'user_' || %s)"
+"""The id of the tenant of this name, in SQL."""
+
+SEEN = "select string_agg(substr(subject, 6), ' ') from users"
+"""The names of the tenants that a session sees."""
+
+PEOPLE_POLICY = "self"
+"""The policy that says whom a session sees in `users`."""
+
+UNSCOPED: dict[str, str] = {}
+"""Tables without a tenant column, and the condition that a row is the tenant's."""
+
+OUTSIDERS = ("newcomer who names the person's id",)
+"""People with genuine tokens who must not reach a tenant, as `Tenant.outsiders` makes them."""
+
+MUTATIONS: tuple[tuple[str, str, str], ...] = ()
+"""What else the doctor must notice: a name, the statements, and the check with its object."""
+
+
+def claims(name: str, subject: str | None = None) -> dict[str, object]:
+    """What a token says of a person, or of somebody who names them as their organization."""
+    if subject is None:
+        return {"sub": f"user_{name}", "iat": 1_700_000_000}
+    return {"sub": subject, "org_id": f"user_{name}", "org_role": "owner", "iat": 1_700_000_000}
+
+
+def id_of(me: Mapping[str, Any]) -> UUID:
+    """The tenant of somebody to whom `/me` answers this."""
+    return UUID(me["user"]["id"])
+
+
+@dataclass(frozen=True)
+class Tenant:
+    """A person."""
+
+    name: str
+    id: UUID
+    user_id: UUID
+
+    @property
+    def subject(self) -> str:
+        return f"user_{self.name}"
+
+    @property
+    def insider(self) -> str:
+        """The subject of somebody who sees what is the tenant's, as long as it is served."""
+        return self.subject
+
+    @property
+    def outsiders(self) -> dict[str, str]:
+        """The claims of each of OUTSIDERS."""
+        by_id = {"sub": f"user_other_{self.name}", "org_id": str(self.id), "iat": 1_700_000_000}
+        return {OUTSIDERS[0]: json.dumps(by_id)}
+
+    @property
+    def words(self) -> list[str]:
+        """What only the tenant's own answers may hold."""
+        return [str(self.id), self.subject]
+
+    def claims(self, subject: str | None = None) -> str:
+        """A token's claims: the person's, or those of somebody who names this tenant."""
+        return json.dumps(claims(self.name, subject))
+
+
+def make(admin: psycopg.Connection[Any], name: str, secret: str = "T") -> Tenant:
+    """Make a person; `secret` is their name."""
+    row = admin.execute(
+        """
+        insert into public.users (subject, name) values ('user_' || %(name)s, %(secret)s)
+        returning id, id
+        """,
+        {"name": name, "secret": secret},
+    ).fetchone()
+    assert row is not None
+    return Tenant(name, *row)
