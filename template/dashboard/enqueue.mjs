@@ -3,7 +3,7 @@
 //   TOKEN=… REDIS_URL=… node enqueue.mjs imports.run '{"import_id": "…"}'
 //
 // Prints the job's id once the API has taken it in, or why it did not. A server action does the same
-// with the session's token: docs/jobs-from-node.md.
+// with the session's token: docs/queue/bullmq.md.
 
 import { Queue, QueueEvents } from 'bullmq'
 
@@ -17,7 +17,8 @@ if (!task || !payload || !REDIS_URL || !TOKEN) {
 const connection = { url: REDIS_URL }
 const name = `${QUEUE_NAME}-intake`
 const queue = new Queue(name, { connection })
-const events = new QueueEvents(name, { connection })
+// Read from the beginning: what is said between the connection and the first read would be missed.
+const events = new QueueEvents(name, { connection, lastEventId: '0-0' })
 
 try {
   await events.waitUntilReady()

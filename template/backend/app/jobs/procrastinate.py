@@ -53,6 +53,9 @@ MAX_CONNECTIONS = 4
 NEVER = 365 * 86400.0
 """Seconds. Nobody asks procrastinate to abort a job: cancelling is the outbox's business."""
 
+CLOSING_SECONDS = 2.0
+"""Beyond its drain, after which a worker that has not ended has not heard that it should."""
+
 _RECOVER = text("select app.recover_deliveries(:lease)")
 _STRIKE_OFF = text("""
     select procrastinate.procrastinate_prune_stalled_workers_v1(:seconds)
@@ -115,7 +118,7 @@ class Procrastinate:
                     await asyncio.wait({worker, told}, return_when=asyncio.FIRST_COMPLETED)
                 finally:
                     self._connector.is_patient = not stop.is_set()
-                    await _end(worker)
+                    await _end(worker, drain)
                     self._connector.is_patient = True
                 await pause(stop, RETRY_INTERVAL)
         finally:
@@ -247,9 +250,14 @@ class _Connector(PsycopgConnector):
                 await asyncio.sleep(RETRY_INTERVAL)
 
 
-async def _end(worker: asyncio.Task[None]) -> None:
+async def _end(worker: asyncio.Task[None], drain: float) -> None:
     """Let procrastinate finish; it waits for the jobs that have begun."""
-    worker.cancel()
+    while not worker.done():
+        # A worker that is only just connecting may lose the first one on Python 3.11
+        # (https://github.com/python/cpython/issues/86296). The next one waits until the drain is
+        # over, which it would cut short.
+        worker.cancel()
+        await asyncio.wait({worker}, timeout=drain + CLOSING_SECONDS)
     with suppress(asyncio.CancelledError):
         try:
             await worker

@@ -30,8 +30,12 @@ begin
         return;
     end if;
     if not app.is_served(j.tenant_id) then
-        update app.outbox o set parked = true where o.id = job;
-        return;
+        -- Who is served again meanwhile has its jobs given out before this or after it.
+        perform app.lock_turns(j.tenant_id, 'served');
+        if not app.is_served(j.tenant_id) then
+            update app.outbox o set parked = true where o.id = job;
+            return;
+        end if;
     end if;
     if j.max_running is not null and j.cancelled_at is null then
         perform app.lock_turns(j.tenant_id, j.task);

@@ -141,6 +141,21 @@ begin
 end;
 $$;
 
+-- How a tenant is called: by the provider, and by people.
+create function app.tenant_labels() returns table (id uuid, external_id text, name text)
+language sql stable security definer set search_path = ''
+as $$ select o.id, o.external_id, o.slug from public.organizations o $$;
+
+-- A tenant before anyone has signed in to it; null if there is one with this id already.
+create function app.create_tenant(external text, label text, full_name text) returns uuid
+language sql volatile security definer set search_path = ''
+as $$
+    insert into public.organizations (external_id, slug, name)
+    values (external, coalesce(label, external), coalesce(full_name, label, external))
+    on conflict (external_id) do nothing
+    returning id
+$$;
+
 -- What an operator does by hand: `uv run app members`.
 create function app.members_of(organization text)
 returns table (org_slug text, subject text, user_id uuid, role text, status text, removed_at timestamptz)

@@ -40,6 +40,20 @@ as $$
     where u.subject = app.claims() ->> 'sub'
 $$;
 
+-- How a tenant is called: by the provider, and by people.
+create function app.tenant_labels() returns table (id uuid, external_id text, name text)
+language sql stable security definer set search_path = ''
+as $$ select u.id, u.subject, u.email from public.users u $$;
+
+-- A tenant before they have signed in; null if there is one with this id already.
+create function app.create_tenant(external text, label text, full_name text) returns uuid
+language sql volatile security definer set search_path = ''
+as $$
+    insert into public.users (subject, email, name) values (external, label, full_name)
+    on conflict (subject) do nothing
+    returning id
+$$;
+
 create function app.sign_in() returns void
 language sql volatile security definer set search_path = ''
 as $$ select app.sign_in_user() $$;

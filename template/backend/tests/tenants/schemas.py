@@ -17,6 +17,7 @@ from tests.tenants.organizations import (
     UNSCOPED,
     Tenant,
     claims,
+    external_id,
     id_of,
 )
 
@@ -29,6 +30,7 @@ __all__ = [
     "UNSCOPED",
     "Tenant",
     "claims",
+    "external_id",
     "id_of",
     "make",
     "schema_of",

@@ -88,3 +88,8 @@ def make(admin: psycopg.Connection[Any], name: str, secret: str = "T") -> Tenant
 def schema_of(_: UUID) -> str:
     """Where a tenant's tables are."""
     return "public"
+
+
+def external_id(name: str) -> str:
+    """The provider's id of the tenant of this name."""
+    return f"user_{name}"
