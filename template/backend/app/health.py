@@ -12,7 +12,10 @@ CHECK_SECONDS = 2.0
 log = structlog.get_logger(__name__)
 
 
-def router(checks: Mapping[str, Callable[[], Awaitable[object]]]) -> APIRouter:
+def router(
+    checks: Mapping[str, Callable[[], Awaitable[object]]],
+    readings: Mapping[str, Callable[[], Awaitable[int]]],
+) -> APIRouter:
     """GET /healthz and GET /readyz.
 
     A failing /healthz asks for a restart, so it depends on nothing but the process. A failing
@@ -20,6 +23,7 @@ def router(checks: Mapping[str, Callable[[], Awaitable[object]]]) -> APIRouter:
 
     Args:
         checks: By name; a check that raises, or takes longer than two seconds, has failed.
+        readings: Numbers that /readyz tells beside them, where the checks passed.
     """
     health = APIRouter(include_in_schema=False)
 
@@ -31,8 +35,10 @@ def router(checks: Mapping[str, Callable[[], Awaitable[object]]]) -> APIRouter:
     async def readyz() -> JSONResponse:
         results = await asyncio.gather(*(_run(name, check) for name, check in checks.items()))
         ready = all(results)
+        told = {name: await read() for name, read in readings.items()} if ready else {}
         return JSONResponse(
             {
+                **told,
                 "status": "ready" if ready else "unready",
                 "checks": {
                     name: "ok" if passed else "unreachable"

@@ -9,7 +9,7 @@ from fastapi import FastAPI
 from app import health, logs, metrics
 from app.audit import endpoints as audit
 from app.auth.verifier import TokenVerifier
-from app.choices import channel, queue
+from app.choices import channel, queue, tenancy
 from app.database import create_engine, refuse_unsafe_login
 from app.features.contacts import endpoints as contacts
 from app.features.imports import endpoints as imports
@@ -78,7 +78,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         "queue": jobs.check,
         "storage": storage.check,
     }
-    app.include_router(health.router(checks))
+    app.include_router(health.router(checks, tenancy.readings(engine)))
     app.include_router(metrics.router(settings.metrics_token, readings(engine)))
     if settings.docs_enabled:
         app.include_router(docs.router())

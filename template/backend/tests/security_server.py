@@ -47,7 +47,7 @@ async def answers() -> None:
 
 app.include_router(docs.router())
 app.include_router(metrics.router(SecretStr("metrics-secret")))
-app.include_router(health.router({"database": refuses, "storage": answers}))
+app.include_router(health.router({"database": refuses, "storage": answers}, {}))
 
 
 class Contact(BaseModel):

@@ -4,6 +4,7 @@ Every mutation happens in a transaction that is rolled back, by a superuser, as 
 would. It must be found by exactly the checks named, at exactly the object named.
 """
 
+import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -29,8 +30,16 @@ FUNCTION = tenancy.TENANT_FUNCTION
 
 @pytest.fixture(scope="module")
 def patient(new_database: Callable[..., Connections]) -> Connections:
-    """A database of these tests' own."""
+    """A database of these tests' own, with a tenant in it."""
     return new_database()
+
+
+@pytest.fixture(scope="module")
+def home(patient: Connections) -> str:
+    """The schema of the tenant's tables."""
+    assert patient.admin is not None
+    with psycopg.connect(patient.admin, autocommit=True) as admin:
+        return tenants.schema_of(tenants.make(admin, "patient").id)
 
 
 @pytest.fixture
@@ -57,6 +66,17 @@ class Mutation:
     name: str
     sql: str
     found: set[tuple[str, str]]
+
+
+_TENANT_TABLES = re.compile(r"\bpublic\.(contacts|imports|import_rejections|notes|pairs)\b")
+
+
+def at(home: str, text: str) -> str:
+    """The text as it reads where tenants have tables, and roles, of their own."""
+    if home == "public" or not _TENANT_TABLES.search(text):
+        return text
+    text = _TENANT_TABLES.sub(rf"{home}.\1", text).replace("to app_api, app_worker", f"to {home}")
+    return re.sub(r", app_(api|worker)$", f", {home}", text)
 
 
 def mutation(name: str, sql: str, *found: str) -> Mutation:
@@ -480,19 +500,20 @@ MUTATIONS = (
 )
 
 
+@pytest.mark.usefixtures("home")
 def test_a_migrated_database_is_healthy(database: Connection) -> None:
     assert failures(database) == set()
 
 
-def test_a_table_made_by_the_rules_is_healthy(database: Connection) -> None:
-    database.execute(NOTES.encode())
+def test_a_table_made_by_the_rules_is_healthy(database: Connection, home: str) -> None:
+    database.execute(at(home, NOTES).encode())
     assert failures(database) == set()
 
 
 @pytest.mark.parametrize("case", MUTATIONS, ids=lambda case: case.name)
-def test_a_missing_protection_is_named(database: Connection, case: Mutation) -> None:
-    database.execute(case.sql.encode())
-    assert failures(database) == case.found
+def test_a_missing_protection_is_named(database: Connection, home: str, case: Mutation) -> None:
+    database.execute(at(home, case.sql).encode())
+    assert failures(database) == {(check, at(home, where)) for check, where in case.found}
 
 
 def test_every_check_can_fail() -> None:

@@ -293,4 +293,5 @@ CHECKS = (
         "Records without a month of their own cannot be archived by month.",
         _query(trail.AUDIT_PARTITIONS),
     ),
+    *(Check(name, why, _query(query)) for name, why, query in tenancy.CHECKS),
 )

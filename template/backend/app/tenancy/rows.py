@@ -9,9 +9,10 @@ from app.tenancy.organizations import (
     organization_json,
     why_no_tenant,
 )
-from app.tenancy.shared import ENTER, PROCESSES, migrate_tenants, recycle
+from app.tenancy.shared import CHECKS, ENTER, PROCESSES, migrate_tenants, readings, recycle
 
 __all__ = [
+    "CHECKS",
     "ENTER",
     "IDENTITY_SQL",
     "ISOLATION_SQL",
@@ -23,6 +24,7 @@ __all__ = [
     "TenantTable",
     "migrate_tenants",
     "organization_json",
+    "readings",
     "recycle",
     "why_no_tenant",
 ]

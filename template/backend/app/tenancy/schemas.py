@@ -1,8 +1,13 @@
 """Tenancy by schemas: an organization's tables are in a schema that only its role can reach."""
 
+from collections.abc import Awaitable, Callable, Mapping
 from uuid import UUID
 
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncEngine
+
 from app.database import Session
+from app.revisions import earlier_revisions
 from app.tenancy.fan_out import migrate_tenants
 from app.tenancy.organizations import (
     IDENTITY_SQL,
@@ -13,8 +18,10 @@ from app.tenancy.organizations import (
     organization_json,
     why_no_tenant,
 )
+from app.tenancy.schema_checks import CHECKS
 
 __all__ = [
+    "CHECKS",
     "ENTER",
     "IDENTITY_SQL",
     "ISOLATION_SQL",
@@ -26,6 +33,7 @@ __all__ = [
     "TenantTable",
     "migrate_tenants",
     "organization_json",
+    "readings",
     "recycle",
     "why_no_tenant",
 ]
@@ -37,6 +45,19 @@ ISOLATION_SQL = ("0001_members.sql", "0001_schemas.sql")
 
 MOST_SCHEMAS = 200
 """So many tenants one connection serves: the server keeps the tables that it saw in its memory."""
+
+_BEHIND = text("select app.count_schemas_behind(:earlier)")
+
+
+def readings(engine: AsyncEngine) -> Mapping[str, Callable[[], Awaitable[int]]]:
+    """What /readyz tells: how many tenants are not served until they are migrated."""
+
+    async def behind() -> int:
+        async with engine.connect() as session:
+            count = await session.scalar(_BEHIND, {"earlier": list(earlier_revisions())})
+        return int(count)
+
+    return {"tenants_behind": behind}
 
 
 async def recycle(session: Session, tenant_id: UUID) -> None:

@@ -1,7 +1,9 @@
 """What the models have in common in which all tenants share one set of tables."""
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from uuid import UUID
+
+from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app.database import Session
 
@@ -11,12 +13,20 @@ ENTER = "app.enter"
 PROCESSES: Mapping[str, tuple[str, ...]] = {}
 """What has to run beside the API and the workers, by name: the words after `app`."""
 
+CHECKS: tuple[tuple[str, str, str], ...] = ()
+"""What the doctor checks beyond row level security: name, reason, query."""
+
 
 def migrate_tenants(url: str) -> None:
     """Bring the tables of the tenants to the current version: there is one of each."""
     from app.migrations import upgrade
 
     upgrade(url, "tenant")
+
+
+def readings(_engine: AsyncEngine) -> Mapping[str, Callable[[], Awaitable[int]]]:
+    """What /readyz tells about tenants: nothing, they are served together or not at all."""
+    return {}
 
 
 async def recycle(_session: Session, _tenant_id: UUID) -> None:

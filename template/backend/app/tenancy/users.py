@@ -6,9 +6,10 @@ from sqlalchemy import FetchedValue, Null, null
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.auth.identity import Identity
-from app.tenancy.shared import ENTER, PROCESSES, migrate_tenants, recycle
+from app.tenancy.shared import CHECKS, ENTER, PROCESSES, migrate_tenants, readings, recycle
 
 __all__ = [
+    "CHECKS",
     "ENTER",
     "IDENTITY_SQL",
     "ISOLATION_SQL",
@@ -20,6 +21,7 @@ __all__ = [
     "TenantTable",
     "migrate_tenants",
     "organization_json",
+    "readings",
     "recycle",
     "why_no_tenant",
 ]

@@ -132,12 +132,11 @@ def make(admin: psycopg.Connection[Any], name: str, secret: str = "T") -> Tenant
     return Tenant(name, *row)
 
 
-<<<<<<< HEAD:template/backend/tests/tenants/organizations.py
 def schema_of(_: UUID) -> str:
     """Where a tenant's tables are."""
     return "public"
-=======
+
+
 def external_id(name: str) -> str:
     """The provider's id of the tenant of this name."""
     return f"org_{name}"
->>>>>>> main:template/backend/tests/tenants/rows.py

@@ -9,7 +9,6 @@ from app.dev.postgres import OWNER
 from app.tenancy.fan_out import migrate_tenant, schema_of
 from tests.tenants import organizations
 from tests.tenants.organizations import (
-    MUTATIONS,
     NAMED,
     OUTSIDERS,
     PEOPLE_POLICY,
@@ -35,6 +34,29 @@ __all__ = [
     "make",
     "schema_of",
 ]
+
+_OTHER = f"tenant_{'0' * 32}"
+
+MUTATIONS = (
+    *organizations.MUTATIONS,
+    (
+        "login that inherits from its tenants",
+        "alter role app_api inherit",
+        "tenant-roles: role app_api",
+    ),
+    (
+        "table of a tenant that somebody else may read",
+        "grant select on public.contacts to app_definer",
+        "tenant-schemas: public.contacts",
+        "policy-coverage: public.contacts, app_definer",
+    ),
+    (
+        "tenant that acts for another",
+        f"create role {_OTHER} nologin; grant app_definer to {_OTHER}",
+        f"tenant-roles: role {_OTHER}",
+    ),
+)
+"""What the doctor must notice: a name, the statements, and the check with its object."""
 
 
 def make(admin: psycopg.Connection[Any], name: str, secret: str = "T") -> Tenant:

@@ -1,0 +1,199 @@
+"""Schemas of tenants: made on demand, migrated several at a time, found by their own role only."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from typing import Any
+from uuid import UUID, uuid4
+
+import httpx
+import psycopg
+import pytest
+from psycopg import errors, sql
+
+from app.database import create_engine
+from app.dev.processes import wait_until
+from app.dev.servers import BACKEND, Connections
+from app.revisions import head
+from app.settings import Settings
+from app.tenancy import schemas
+from app.tenancy.fan_out import schema_of
+from app.tenancy.session import transaction
+from tests.choices import tenants
+from tests.conftest import Connection, MintToken
+from tests.running import Platform
+
+TENANTS = 40
+SECONDS = 120.0
+
+
+@pytest.fixture
+def connections(platform: Platform, new_database: Callable[..., Connections]) -> Connections:
+    """A database in which nobody makes schemas but `app migrate`."""
+    made = new_database(migrated=False)
+    platform.migrate(made)
+    return made
+
+
+@pytest.fixture
+def admin(connections: Connections) -> Iterator[Connection]:
+    assert connections.admin is not None
+    with psycopg.connect(connections.admin, autocommit=True) as connection:
+        yield connection
+
+
+def organizations(admin: Connection, count: int) -> list[UUID]:
+    """Tenants that have no schema yet."""
+    return [
+        row[0]
+        for row in admin.execute(
+            "insert into organizations (external_id, slug, name)"
+            " select %s || i, 's' || i, 'T' from generate_series(1, %s) i returning id",
+            [uuid4().hex, count],
+        )
+    ]
+
+
+def migration(platform: Platform, connections: Connections) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-m", "app.cli", "migrate"],
+        env=platform.environment(connections.for_operator()),
+        cwd=BACKEND,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+
+
+def at_head(admin: Connection) -> list[UUID]:
+    return [
+        row[0]
+        for row in admin.execute(
+            "select id from tenant_schemas where revision = %s and error is null order by id",
+            [head("tenant")],
+        )
+    ]
+
+
+def scalar(connection: Connection, query: sql.Composed | str, *values: object) -> Any:
+    text = query.encode() if isinstance(query, str) else query
+    (row,) = connection.execute(text, values).fetchall()
+    return row[0]
+
+
+def test_a_killed_migration_goes_on_where_it_was(
+    platform: Platform, connections: Connections, admin: Connection
+) -> None:
+    made = organizations(admin, TENANTS)
+    first = migration(platform, connections)
+    wait_until(lambda: first.poll() is not None or len(at_head(admin)) >= 5, SECONDS)
+    os.killpg(first.pid, signal.SIGKILL)
+    first.communicate()
+    before = at_head(admin)
+    assert 5 <= len(before) < TENANTS, "the kill did not come in the middle"
+    done_at = "select array_agg(changed_at order by id) from tenant_schemas where id = any(%s)"
+    moments = scalar(admin, done_at, before)
+
+    _, told = (second := migration(platform, connections)).communicate(timeout=SECONDS)
+    assert second.returncode == 0, told
+    assert f"{TENANTS - len(before)} of {TENANTS - len(before)} tenants migrated." in told
+    assert at_head(admin) == sorted(made)
+    assert scalar(admin, done_at, before) == moments, "what was done was done again"
+    for tenant_id in made:
+        version = sql.SQL("select array_agg(version_num::text) from {}.alembic_version")
+        found = scalar(admin, version.format(sql.Identifier(schema_of(tenant_id))))
+        assert found == [head("tenant")]
+
+    third = migration(platform, connections)
+    assert "tenants migrated" not in "".join(third.communicate(timeout=SECONDS))
+
+
+def test_a_tenant_that_fails_stops_no_other_and_is_tried_again(
+    platform: Platform, connections: Connections, admin: Connection
+) -> None:
+    made = organizations(admin, 3)
+    home = sql.Identifier(schema_of(made[1]))
+    admin.execute(sql.SQL("create schema {}").format(home))
+    admin.execute(sql.SQL("create table {}.contacts (id int)").format(home))
+    admin.execute(sql.SQL("alter schema {} owner to {}").format(home, _owner(admin)))
+
+    _, told = (first := migration(platform, connections)).communicate(timeout=SECONDS)
+    assert first.returncode == 1
+    assert str(made[1]) in told
+    assert 'relation "contacts" already exists' in told
+    assert "run `app migrate` again" in told
+    assert at_head(admin) == sorted([made[0], made[2]])
+
+    admin.execute(sql.SQL("drop table {}.contacts").format(home))
+    _, told = (second := migration(platform, connections)).communicate(timeout=SECONDS)
+    assert second.returncode == 0, told
+    assert "1 of 1 tenants migrated." in told
+    assert at_head(admin) == sorted(made)
+
+
+def _owner(admin: Connection) -> sql.Identifier:
+    query = "select pg_get_userbyid(relowner) from pg_class where oid = 'tenants'::regclass"
+    return sql.Identifier(scalar(admin, query))
+
+
+async def test_a_tenant_that_is_behind_is_asked_to_wait(
+    api: httpx.AsyncClient, token: MintToken, as_admin: Connection
+) -> None:
+    names = [uuid4().hex for _ in range(2)]
+    late, other = ({"Authorization": f"Bearer {token(user=name, org=name)}"} for name in names)
+    for headers in (late, other):
+        assert (await api.get("/api/v1/contacts", headers=headers)).status_code == 200
+    behind = (await api.get("/readyz")).json()["tenants_behind"]
+    as_admin.execute(
+        f"update tenant_schemas set revision = 't0001' where id = {tenants.NAMED}", [names[0]]
+    )
+    refused = await api.get("/api/v1/contacts", headers=late)
+    assert (refused.status_code, refused.json()["type"]) == (503, "urn:problem:tenant-not-ready")
+    assert int(refused.headers["Retry-After"]) > 0
+    assert (await api.get("/api/v1/contacts", headers=other)).status_code == 200
+    ready = await api.get("/readyz")
+    assert (ready.status_code, ready.json()["tenants_behind"]) == (200, behind + 1)
+    as_admin.execute(
+        f"update tenant_schemas set revision = %s where id = {tenants.NAMED}",
+        [head("tenant"), names[0]],
+    )
+    assert (await api.get("/api/v1/contacts", headers=late)).status_code == 200
+
+
+@pytest.mark.parametrize("login", ["app_api", "app_worker"])
+def test_without_the_tenants_role_nothing_can_be_read(
+    platform: Platform, admin_url: str, login: str
+) -> None:
+    with psycopg.connect(admin_url, autocommit=True) as admin:
+        made = tenants.make(admin, uuid4().hex[:12])
+    url = getattr(platform.connections, login)
+    table = sql.SQL("select from {}.contacts").format(sql.Identifier(schema_of(made.id)))
+    with psycopg.connect(url, autocommit=True) as connection:
+        with pytest.raises(errors.InsufficientPrivilege):
+            connection.execute(table)
+        # Whoever takes on the role without a proof finds the tables, and no row in them.
+        connection.execute(f"set role {schema_of(made.id)}".encode())
+        assert connection.execute(table).rowcount == 0
+
+
+async def test_a_connection_that_has_seen_many_schemas_is_ended(
+    platform: Platform, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(schemas, "MOST_SCHEMAS", 2)
+    values = platform.environment(platform.connections.for_api()) | {"DATABASE_POOL_SIZE": "1"}
+    settings = Settings(_env_file=None, **{k.lower(): v for k, v in values.items()})  # type: ignore[arg-type]
+    engine = create_engine(settings, application_name="tests")
+    backends = []
+    for _ in range(6):
+        claims = tenants.claims(uuid4().hex)
+        async with transaction(engine, claims, "tests") as (session, standing):
+            assert standing.tenant_id is not None
+            raw = await session.get_raw_connection()
+            assert raw.driver_connection is not None
+            backends.append(raw.driver_connection.info.backend_pid)
+    await engine.dispose()
+    assert len(set(backends)) == 2
+    assert backends[:3] == [backends[0]] * 3
