@@ -11,9 +11,7 @@ tenants as (
 )
 """
 
-TENANT_ROLES = (
-    _PLACES
-    + """
+_ROLES = """
 select format('role %I', t.rolname) as object, format('has %s', attribute.name) as problem,
     format('alter role %I no%s;', t.rolname, lower(attribute.name)) as cure
 from tenants t
@@ -46,12 +44,9 @@ where s.name in ('app_api', 'app_worker') and (
     )
 )
 order by 1, 2
-"""  # noqa: S608  # of two texts that stand here
-)
+"""
 
-TENANT_SCHEMAS = (
-    _PLACES
-    + """
+_SCHEMAS = """
 select format('schema %I', p.name) as object,
     format('%s on it is granted to %s', e.privilege_type, coalesce(g.rolname, 'PUBLIC')) as problem,
     format('revoke %s on schema %I from %s;', lower(e.privilege_type), p.name,
@@ -72,17 +67,16 @@ left join pg_roles g on g.oid = e.grantee
 where e.grantee <> c.relowner and g.rolname is distinct from p.name
 order by 1, 2
 """
-)
 
 CHECKS = (
     (
         "tenant-roles",
         "A tenant's role is what a session takes on: it may be no more than that tenant.",
-        TENANT_ROLES,
+        _PLACES + _ROLES,
     ),
     (
         "tenant-schemas",
         "What is granted on a tenant's schema to anybody else needs no mistake to be read.",
-        TENANT_SCHEMAS,
+        _PLACES + _SCHEMAS,
     ),
 )
