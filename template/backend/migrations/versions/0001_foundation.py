@@ -37,3 +37,4 @@ def upgrade() -> None:
     run_file("0001_audit.sql")
     run_file("0001_isolate.sql")
     run_file(tenancy.ISOLATION_SQL)
+    run_file("0001_operator.sql")
