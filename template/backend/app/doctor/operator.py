@@ -16,7 +16,8 @@ select name as object, format('%s is granted to app_operator', privilege) as pro
 from reach
 where privilege in ('INSERT', 'UPDATE') or (privilege = 'DELETE' and is_kept)
 union all
-select t.name, 'is not exported or deleted with its tenant: app_operator may not ' || wanted.command,
+select t.name,
+    'is not exported or deleted with its tenant: app_operator may not ' || wanted.command,
     format('select app.let_operate(%L, %L);', t.name, t.tenant_name)
 from tables t
 cross join (values ('select'), ('delete')) wanted (command)

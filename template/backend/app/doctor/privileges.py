@@ -79,7 +79,8 @@ select fault.object, fault.problem, fault.cure from (
     join pg_roles other on other.rolname <> s.name and pg_has_role(s.name, other.oid, 'member')
     where not s.is_superuser
       and (
-          other.rolname in ('app_definer', 'app_audit', 'app_operator') or other.rolsuper or other.rolbypassrls
+          other.rolname in ('app_definer', 'app_audit', 'app_operator')
+          or other.rolsuper or other.rolbypassrls
           or other.rolname ~ '^pg_(read_server|write_server|execute_server|maintain|write_all)'
           or exists (select from relations o where o.relowner = other.oid)
           or exists (
