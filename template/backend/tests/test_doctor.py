@@ -471,6 +471,11 @@ MUTATIONS = (
         "to_char((now() at time zone 'utc') + interval '1 month', 'YYYY_MM')); end $$",
         "audit-partitions: audit.events",
     ),
+    mutation(
+        "table that a deletion would leave behind",
+        "revoke delete on public.contacts from app_operator",
+        "operator: public.contacts",
+    ),
 )
 
 

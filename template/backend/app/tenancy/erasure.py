@@ -70,7 +70,7 @@ def delete(name: str, confirmation: str | None, reason: str | None) -> None:
 def _confirm(tenant: Tenant, confirmation: str | None) -> None:
     if confirmation is None:
         typer.echo(
-            f"This deletes the {tenancy.TENANT} {tenant.title} ({tenant.id}): all its rows, jobs and"
+            f"This deletes the {tenancy.TENANT} {tenant.title} ({tenant.id}): its rows, jobs and"
             " files. Only a backup would bring them back; `uv run app tenants export` first?"
         )
         confirmation = typer.prompt(f"Type {tenant.title} to delete it", default="")

@@ -84,8 +84,8 @@ def create(external_id: str, label: str | None, name: str | None) -> None:
         taken = connection.execute(same_label, (label,)).fetchone()
         if taken and taken[0] != external_id:
             raise SystemExit(
-                f"The {tenancy.LABEL} {label!r} belongs to {taken[0]}: nothing was made, because two"
-                " of the same could not be told apart."
+                f"The {tenancy.LABEL} {label!r} belongs to {taken[0]}: nothing was made, because"
+                " two of the same could not be told apart."
             )
         made = _create(connection, external_id, label, name)
         if made is None:
