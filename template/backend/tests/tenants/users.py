@@ -83,8 +83,3 @@ def make(admin: psycopg.Connection[Any], name: str, secret: str = "T") -> Tenant
     ).fetchone()
     assert row is not None
     return Tenant(name, *row)
-
-
-def external_id(name: str) -> str:
-    """The provider's id of the tenant of this name."""
-    return f"user_{name}"
