@@ -22,7 +22,7 @@ from tests.conftest import Connection
 from tests.running import Platform
 
 EVERY_TYPE = ["text", "int", "bigint", "decimal", "bool", "date", "timestamp", "uuid", "json"]
-SHORT = ("jots", [])
+SHORT: tuple[str, list[str]] = ("jots", [])
 INVOICES = ("invoices", ["number:text", "due_on:date", "total:decimal", "paid:bool"])
 LONG = (
     "w" * (LONGEST - 1) + "s",
@@ -82,12 +82,12 @@ def contents(backend: Path) -> dict[str, bytes]:
 def grown(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A backend with tables of short and long names, and of every type of field."""
     backend = copy_backend(tmp_path_factory.mktemp("grown") / "backend")
-    for name, fields in (INVOICES, SHORT, LONG, OPTIONAL):
-        done = new_table(backend, name, fields)
-        assert done.returncode == 0, done.stdout + done.stderr
-        assert f"app/features/{name}/service.py" in done.stdout
-        assert "make migrate" in done.stdout
-        assert f"tests/test_{name}.py" in done.stdout
+    done = new_table(backend, *INVOICES)
+    assert done.returncode == 0, done.stdout + done.stderr
+    for told in ("app/features/invoices/service.py", "make migrate", "tests/test_invoices.py"):
+        assert told in done.stdout
+    for table in (SHORT, LONG, OPTIONAL):
+        write(plan(backend, *table))
     return backend
 
 
@@ -298,8 +298,7 @@ def test_a_file_that_looks_otherwise_is_left_alone(
 
 def test_several_heads_are_refused(tmp_path: Path) -> None:
     backend = copy_backend(tmp_path / "backend")
-    first = new_table(backend, *INVOICES)
-    assert first.returncode == 0, first.stderr
+    write(plan(backend, *INVOICES))
     (made,) = backend.glob("migrations/versions/*_invoices.py")
     branch = made.with_name("0009_branch.py")
     branch.write_text(made.read_text().replace(f'"{made.name[:4]}"', '"0009"', 1))
