@@ -14,6 +14,9 @@ MOST_FIELDS = 40
 
 DEFAULT = ("name:text",)
 
+# Every table has the first ones; `row_id` is a parameter of the statements.
+_TAKEN = {"id", "created_at", "tenant_id", tenancy.TENANT_COLUMN, "row_id"}
+
 # A field of such a name would hide the type from the fields behind it.
 _TYPE_NAMES = {"bool", "date", "datetime", "dict", "int", "str"}
 
@@ -162,7 +165,7 @@ def _read(text: str, names: Names) -> Field:
             "each with a ? behind it if a row may be without."
         )
     check_name("field", name)
-    if name in {"id", "created_at", "tenant_id", tenancy.TENANT_COLUMN, f"{names.one}_id"}:
+    if name in _TAKEN:
         raise Refusal(f"The name {name} is already taken, in every table: choose another.")
     if name in _TYPE_NAMES:
         raise Refusal(

@@ -16,7 +16,7 @@ _NUMBERED = re.compile(r"\D*(\d+)_")
 _MADE = re.compile(
     r"\bcreate\s+(?:unlogged\s+|unique\s+|materialized\s+)*"
     r"(?:table|index|view|sequence|type|domain)\s+(?:if\s+not\s+exists\s+)?"
-    r'(?:public\.)?"?(\w+)',
+    r'(?:public\.)?"?(\w+)\b(?!\.)',
     re.IGNORECASE,
 )
 
@@ -54,7 +54,7 @@ def relations(backend: Path) -> set[str]:
     written = "\n".join(
         file.read_text() for file in (backend / "migrations").rglob("*.*") if _is_text(file)
     )
-    modelled = {table.name for table in Base.metadata.tables.values()}
+    modelled = {table.name for table in Base.metadata.tables.values() if table.schema is None}
     return modelled | {name.lower() for name in _MADE.findall(written)}
 
 

@@ -16,7 +16,7 @@ from app.statements import scalar
 _${names.table} = table_of(${names.model})
 _as_object = json_object(${names.model}Out, _${names.table})
 _as_json = json_text(_as_object)
-_by_id = ${names.model}.id == bindparam("${names.one}_id", type_=Uuid)
+_by_id = ${names.model}.id == bindparam("row_id", type_=Uuid)
 _rows = select(_${names.table}.c.id, _as_object.label("item"))
 
 _FIRST_PAGE = json_page(_rows)
@@ -41,7 +41,7 @@ async def create_${names.one}(session: Session, new: New${names.model}) -> str:
 
 async def get_${names.one}(session: Session, ${names.one}_id: UUID) -> str:
     """One as JSON, or 404."""
-    return str(_found(await scalar(session, _GET, {"${names.one}_id": ${names.one}_id})))
+    return str(_found(await scalar(session, _GET, {"row_id": ${names.one}_id})))
 
 
 async def update_${names.one}(session: Session, ${names.one}_id: UUID, changes: ${names.model}Changes) -> str:
@@ -50,12 +50,12 @@ async def update_${names.one}(session: Session, ${names.one}_id: UUID, changes: 
     if not values:
         return await get_${names.one}(session, ${names.one}_id)
     statement = _UPDATE.values(values)
-    return str(_found(await session.scalar(statement, {"${names.one}_id": ${names.one}_id})))
+    return str(_found(await session.scalar(statement, {"row_id": ${names.one}_id})))
 
 
 async def delete_${names.one}(session: Session, ${names.one}_id: UUID) -> None:
     """Delete one, or 404."""
-    _found(await scalar(session, _DELETE, {"${names.one}_id": ${names.one}_id}))
+    _found(await scalar(session, _DELETE, {"row_id": ${names.one}_id}))
 
 
 def _found(result: Any) -> Any:
