@@ -98,6 +98,33 @@ def dev(
     raise typer.Exit(run(port, seed))
 
 
+@app.command()
+def new_table(
+    name: Annotated[str, typer.Argument(help="The table's name, a plural: sales_orders.")],
+    field: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="name:type, once for each field. Types: text, int, bigint, decimal, bool, date,"
+            " timestamp, uuid, json; with a ? behind it, a row may be without. Unless given,"
+            " name:text."
+        ),
+    ] = None,
+    singular: Annotated[
+        str | None, typer.Option(help="What one row is called, if no rule can tell: sales_order.")
+    ] = None,
+    wiring: Annotated[
+        bool, typer.Option(help="Edit the files that know every feature, or say what to add.")
+    ] = True,
+    dry_run: Annotated[
+        bool, typer.Option(help="Show what would be written; write nothing.")
+    ] = False,
+) -> None:
+    """Write a table that tenants own: migration, models, endpoints, permissions, tests."""
+    from app.scaffold.command import new_table as scaffold
+
+    scaffold(name, field or [], singular, wiring=wiring, dry_run=dry_run)
+
+
 app.command()(people.token)
 
 

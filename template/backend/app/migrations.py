@@ -80,6 +80,7 @@ def migrate(settings: Settings) -> str:
             tenancy.migrate_tenants(url)
         finally:
             _return_owner_roles(owner)
+        _appoint_operator(owner)
         owner.execute("select audit.ensure_partitions()")
         _configure_logins(owner, settings)
         found = owner.execute("select unnest(app.schema_versions())").fetchall()
@@ -148,10 +149,19 @@ def _install_answers(owner: psycopg.Connection) -> None:
 
 def _borrow_owner_roles(owner: psycopg.Connection) -> None:
     """Let the migrating role act as app_definer and app_audit while it creates what is theirs."""
+    _grant_roles(owner, "app_definer, app_audit")
+
+
+def _appoint_operator(owner: psycopg.Connection) -> None:
+    """Let the migrating role act as app_operator: what `app tenants` does."""
+    _grant_roles(owner, "app_operator")
+
+
+def _grant_roles(owner: psycopg.Connection, roles: str) -> None:
     if _is_superuser(owner):
         return
     options = " with inherit false, set true" if owner.info.server_version >= 160000 else ""  # noqa: PLR2004
-    owner.execute(f"grant app_definer, app_audit to current_user{options}".encode())
+    owner.execute(f"grant {roles} to current_user{options}".encode())
 
 
 def _return_owner_roles(owner: psycopg.Connection) -> None:

@@ -15,6 +15,7 @@ from app.jobs import schedules
 from app.jobs.leases import Leases
 from app.jobs.runner import Runner
 from app.settings import Settings, get_settings
+from app.storage import Storage
 
 log = structlog.get_logger()
 
@@ -41,7 +42,7 @@ async def work(settings: Settings) -> None:
             group.create_task(schedules.follow(engine, stop))
             group.create_task(
                 jobs.work(
-                    Runner(engine, events, leases),
+                    Runner(engine, events, leases, Storage(settings.storage_url)),
                     concurrency=settings.worker_concurrency,
                     stop=stop,
                     drain=settings.worker_drain_seconds,

@@ -497,6 +497,11 @@ MUTATIONS = (
         "audit-partitions: audit.events",
     ),
     *(mutation(*case) for case in tenants.MUTATIONS),
+    mutation(
+        "table that a deletion would leave behind",
+        "revoke delete on public.contacts from app_operator",
+        "operator: public.contacts",
+    ),
 )
 
 

@@ -24,6 +24,7 @@ from app.choices import tenancy
 from app.dev.servers import Connections
 from app.main import create_app
 from app.settings import Settings
+from tests import sample_rows
 from tests.choices import tenants
 from tests.conftest import MintToken
 from tests.running import Platform
@@ -91,7 +92,12 @@ class Operation:
                 for name, part in schema.get("properties", {}).items()
             }
         if kind == "string":
-            return str(uuid4()) if schema.get("format") == "uuid" else text
+            formats = {
+                "uuid": str(uuid4()),
+                "date": "2030-01-31",
+                "date-time": "2030-01-31T12:00:00Z",
+            }
+            return formats.get(schema.get("format", ""), text)
         examples: dict[Any, Any] = {"integer": 1, "number": 1, "boolean": True, "array": []}
         assert kind in examples, f"{self}: say how a value of {schema} is made"
         return examples[kind]
@@ -196,7 +202,23 @@ class World:
             "contact_id": contact,
             "import_id": run,
         }
+        for operation in self.operations:
+            self._make_what_it_names(operation, made)
         return made
+
+    def _make_what_it_names(self, operation: Operation, tenant: Tenant) -> None:
+        """Make the row that `/line-items/{line_item_id}` names, where the table says how."""
+        for segment, name in re.findall(r"/([\w-]+)/\{(\w+)\}", operation.path):
+            table = f"public.{segment.replace('-', '_')}"
+            if name in tenant.ids or not sample_rows.is_of_tenants(self.admin, table):
+                continue
+            try:
+                made = sample_rows.make(self.admin, table, tenant.made.id, f"secret-{tenant.name}")
+            except (psycopg.Error, LookupError) as error:
+                pytest.fail(
+                    f"{operation}: say in World.tenant what the victim's {name} is: {error}"
+                )
+            tenant.ids[name] = made
 
     def state(self, tenant: Tenant) -> list[Any]:
         """Everything that the tenant has, except the records of what was refused."""

@@ -23,6 +23,7 @@ from app.jobs.runner import Runner
 from app.jobs.schedules import SCHEDULES, Schedule
 from app.jobs.tasks import TASKS
 from app.settings import Settings
+from app.storage import Storage
 from app.tenancy.session import transaction
 from tests.choices import tenants
 from tests.conftest import Connection
@@ -94,8 +95,9 @@ class Workshop:
         self.api = engine_of(platform.environment(connections.for_api()), "api")
         self.engine = engine_of(self.environment, "worker")
         self.channel = channel.create_channel(self.settings)
-        self.worker = Runner(self.engine, self.channel, Leases(self.engine))
-        self.other_worker = Runner(self.engine, self.channel, Leases(self.engine))
+        storage = Storage(self.settings.storage_url)
+        self.worker = Runner(self.engine, self.channel, Leases(self.engine), storage)
+        self.other_worker = Runner(self.engine, self.channel, Leases(self.engine), storage)
         self.claims = tenants.claims(uuid.uuid4().hex)
 
     async def order(

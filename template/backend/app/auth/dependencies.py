@@ -19,6 +19,7 @@ from app.choices import tenancy
 from app.database import Session
 from app.logs import bind_actor
 from app.security.problems import Problem
+from app.storage import Files, Storage
 from app.tenancy.session import Standing, transaction
 
 log = structlog.get_logger()
@@ -48,6 +49,14 @@ class Caller:
     principal: Principal
     request_id: str
     engine: AsyncEngine
+    storage: Storage
+
+    @property
+    def files(self) -> Files:
+        """The files of the caller's tenant."""
+        if self.principal.tenant_id is None:
+            raise RuntimeError("no permission without a tenant, so no caller without one")
+        return self.storage.of(self.principal.tenant_id)
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Session]:
@@ -161,7 +170,8 @@ class _CallerWith:
 
     async def __call__(self, request: Request, credentials: _Bearer) -> Caller:
         async with _prove(request, credentials, self.permission) as access:
-            return Caller(access.principal, request.state.request_id, request.app.state.engine)
+            state = request.app.state
+            return Caller(access.principal, request.state.request_id, state.engine, state.storage)
 
 
 def requires(permission: Permission) -> Any:

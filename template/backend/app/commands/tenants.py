@@ -1,18 +1,22 @@
 """`app tenants`. Commands import what they need when they run, so that `--help` answers at once."""
 
 from enum import StrEnum
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from app.command_choices import tenancy
 from app.dev.command import development_servers
 
-group = typer.Typer(no_args_is_help=True, help="Who owns data here, and whether they are served.")
+group = typer.Typer(
+    no_args_is_help=True,
+    help="Whoever owns data: see, create, suspend, resume, export and delete them. Runs as"
+    " MIGRATION_DATABASE_URL. Every change is in the tenant's audit trail.",
+)
 
-_Name = Annotated[str, typer.Argument(help="Our id, the provider's id, or the name in `list`.")]
-_Reason = Annotated[
-    str | None, typer.Option(help="Why; kept with the tenant and on the audit trail.")
-]
+_Name = Annotated[str, typer.Argument(help=f"The {tenancy.TENANT}: {tenancy.NAMES}.")]
+_Reason = Annotated[str | None, typer.Option(help="Why, for whoever looks later.")]
 
 
 class _State(StrEnum):
@@ -23,64 +27,96 @@ class _State(StrEnum):
     DELETED = "deleted"
 
 
+class _Format(StrEnum):
+    """How `tenants export` writes rows."""
+
+    JSON = "json"
+    CSV = "csv"
+
+
 @group.command("list")
 def list_tenants(
-    state: Annotated[_State | None, typer.Option(help="Only tenants in this state.")] = None,
-    limit: Annotated[int, typer.Option(min=1, help="How many at most.")] = 200,
+    state: Annotated[_State | None, typer.Option(help="Only those in this state.")] = None,
 ) -> None:
-    """Show tenants, the oldest first."""
-    from app.tenancy import operate
+    """Show every tenant: id, state and since when, the provider's id and names; oldest first."""
+    from app.tenancy import lifecycle
 
     with development_servers():
-        operate.list_tenants(state.value if state else None, limit)
+        lifecycle.list_tenants(None if state is None else state.value)
 
 
 @group.command("show")
 def show_tenant(name: _Name) -> None:
-    """Show one tenant, as JSON."""
-    from app.tenancy import operate
+    """Show one tenant as JSON: its state, its rows in each table, its jobs and files."""
+    from app.tenancy import lifecycle
 
     with development_servers():
-        operate.show(name)
+        lifecycle.show(name)
 
 
-@group.command("create")
-def create_tenant(
-    external_id: Annotated[
-        str, typer.Argument(help="The id that the sign-in provider has for it, as tokens name it.")
-    ],
-    name: Annotated[
-        str | None, typer.Option(help="What people call it: a slug, or a person's address.")
-    ] = None,
-    full_name: Annotated[str | None, typer.Option(help="Its name in full.")] = None,
-) -> None:
-    """Make a tenant before anyone has signed in, and print its id.
-
-    Not needed as a rule: the first token that names a tenant makes it.
-    """
-    from app.tenancy import operate
-
-    with development_servers():
-        operate.create(external_id, name, full_name)
+group.command("create")(tenancy.create)
 
 
 @group.command("suspend")
 def suspend_tenant(name: _Name, reason: _Reason = None) -> None:
-    """Refuse everything to a tenant, at once. Nothing is lost; undo it with `tenants resume`.
+    """Stop serving a tenant at once: requests get 403, sockets close, jobs wait. Nothing is lost.
 
-    Requests are answered 403, sockets closed within seconds. Jobs wait; one that runs stops before
-    its next transaction, and goes on when the tenant is served again.
+    Undo it with `tenants resume`.
     """
-    from app.tenancy import operate
+    from app.tenancy import lifecycle
 
     with development_servers():
-        operate.set_state(name, "suspended", reason)
+        lifecycle.suspend(name, reason)
 
 
 @group.command("resume")
-def resume_tenant(name: _Name, reason: _Reason = None) -> None:
-    """Serve a suspended tenant again, and give out the jobs that waited."""
-    from app.tenancy import operate
+def resume_tenant(name: _Name) -> None:
+    """Serve a suspended tenant again; jobs that waited run."""
+    from app.tenancy import lifecycle
 
     with development_servers():
-        operate.set_state(name, "active", reason)
+        lifecycle.resume(name)
+
+
+@group.command("export")
+def export_tenant(
+    name: _Name,
+    output: Annotated[
+        Path | None,
+        typer.Option(help="The file to make; by default tenant-ID-TIME.zip in this folder."),
+    ] = None,
+    form: Annotated[
+        _Format, typer.Option("--format", help="json: one document a line. csv: with a header.")
+    ] = _Format.JSON,
+) -> None:
+    """Write everything of one tenant into a zip file: rows, audit trail, files, and a manifest.
+
+    All rows are read as they were at one moment, while the product runs. The manifest says how many
+    rows each file has, and its SHA-256.
+    """
+    from app.tenancy.export import export
+
+    with development_servers():
+        export(name, output, form.value)
+
+
+@group.command("delete")
+def delete_tenant(
+    name: _Name,
+    yes: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME", help="Its name once more, for a script; else you are asked to type it."
+        ),
+    ] = None,
+    reason: _Reason = None,
+) -> None:
+    """Delete a tenant for good: closed at once, then rows, jobs and files, step by step.
+
+    Its audit trail stays, and its id as a tombstone. Interrupted, run it again: it goes on where it
+    was. Nothing but a backup brings the data back, so export it first.
+    """
+    from app.tenancy.erasure import delete
+
+    with development_servers():
+        delete(name, yes, reason)

@@ -8,7 +8,7 @@ import psycopg
 from psycopg.rows import class_row
 
 from app.choices import tenancy
-from app.doctor import isolation, privileges, trail
+from app.doctor import isolation, operator, privileges, trail
 from app.doctor.expressions import calls, calls_per_row, requires_equality
 from app.doctor.relations import RELATIONS
 
@@ -18,6 +18,10 @@ TENANT_FUNCTIONS = {
     "tenant_id": "app.current_tenant_id",
 }
 CONTEXT_FUNCTIONS = frozenset({*TENANT_FUNCTIONS.values(), "app.current_user_id"})
+
+# Acts for an operator on one tenant, which a setting names: no policy for anybody else may ask it.
+OPERATOR = "app_operator"
+OPERATED = "app.operated_tenant_id"
 
 # No one can log in as these. They own the functions that must see past a policy.
 HELPER_ROLES = frozenset({"app_definer", "app_audit"})
@@ -72,10 +76,29 @@ class _Policy:
         return [text for text in (self.using, self.with_check) if text is not None]
 
     @property
+    def is_operators(self) -> bool:
+        return self.roles == [OPERATOR]
+
+    @property
+    def tenant_function(self) -> str:
+        """What a row's tenant must equal."""
+        column = self.tenant_column or tenancy.TENANT_COLUMN
+        return OPERATED if self.is_operators else TENANT_FUNCTIONS[column]
+
+    @property
     def is_mine(self) -> str:
         """The comparison that ties a row of this table to the tenant."""
         column = self.tenant_column or tenancy.TENANT_COLUMN
-        return f"({column} = (select {TENANT_FUNCTIONS[column]}()))"
+        return f"({column} = (select {self.tenant_function}()))"
+
+    def is_bound(self, expression: str) -> bool:
+        """Whether an expression of this policy lets only one tenant's rows through."""
+        if self.tenant_column:
+            return requires_equality(expression, self.tenant_column, self.tenant_function)
+        called = calls(expression)
+        if self.is_operators:
+            return OPERATED in called
+        return OPERATED not in called and bool(called & CONTEXT_FUNCTIONS)
 
     @property
     def may_see_every_tenant(self) -> bool:
@@ -162,12 +185,7 @@ def _policy_tenant(connection: psycopg.Connection[Any]) -> Iterator[Finding]:
         for clause, expression in (("USING", policy.using), ("WITH CHECK", policy.with_check)):
             if expression is None:
                 continue
-            if policy.tenant_column:
-                function = TENANT_FUNCTIONS[policy.tenant_column]
-                is_bound = requires_equality(expression, policy.tenant_column, function)
-            else:
-                is_bound = bool(calls(expression) & CONTEXT_FUNCTIONS)
-            if not is_bound:
+            if not policy.is_bound(expression):
                 yield Finding(
                     policy.title,
                     f"does not tie its {clause} to the tenant: {_short(expression)}",
@@ -262,6 +280,11 @@ CHECKS = (
         "logins",
         "A login that row level security does not bind sees every tenant.",
         _query(privileges.LOGINS),
+    ),
+    Check(
+        "operator",
+        "An export that misses a table is not complete, and a deletion leaves the rest behind.",
+        _query(operator.OPERATOR),
     ),
     Check(
         "ownership",

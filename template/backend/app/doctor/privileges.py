@@ -44,7 +44,9 @@ LOGINS = """
 select fault.object, fault.problem, fault.cure from (
     select 'role ' || name as object, 'does not exist' as problem,
         'run: uv run app migrate' as cure
-    from unnest(array['app_api', 'app_worker', 'app_definer', 'app_audit']) wanted (name)
+    from unnest(array[
+        'app_api', 'app_worker', 'app_definer', 'app_audit', 'app_operator'
+    ]) wanted (name)
     where not exists (select from pg_roles r where r.rolname = wanted.name)
     union all
     select format('role %I', r.rolname), 'is a login with BYPASSRLS: it sees every tenant',
@@ -60,11 +62,16 @@ select fault.object, fault.problem, fault.cure from (
         ('BYPASSRLS', r.rolbypassrls and not r.rolcanlogin)
     ) attribute (name, is_set)
     where attribute.is_set
-      and (r.rolname in ('app_definer', 'app_audit') or r.rolname in (select name from serving))
+      and (r.rolname in ('app_definer', 'app_audit', 'app_operator')
+           or r.rolname in (select name from serving))
     union all
     select format('role %I', r.rolname), 'can log in, and owns what logins must not touch',
         format('alter role %I nologin;', r.rolname)
     from pg_roles r where r.rolname in ('app_definer', 'app_audit') and r.rolcanlogin
+    union all
+    select 'role app_operator', 'can log in, and reaches whatever tenant it names',
+        'alter role app_operator nologin;'
+    from pg_roles r where r.rolname = 'app_operator' and r.rolcanlogin
     union all
     select format('role %I', s.name), format('can act as %I', other.rolname),
         format('revoke %I from %I;', other.rolname, s.name)
@@ -72,7 +79,8 @@ select fault.object, fault.problem, fault.cure from (
     join pg_roles other on other.rolname <> s.name and pg_has_role(s.name, other.oid, 'member')
     where not s.is_superuser
       and (
-          other.rolname in ('app_definer', 'app_audit') or other.rolsuper or other.rolbypassrls
+          other.rolname in ('app_definer', 'app_audit', 'app_operator')
+          or other.rolsuper or other.rolbypassrls
           or other.rolname ~ '^pg_(read_server|write_server|execute_server|maintain|write_all)'
           or exists (select from relations o where o.relowner = other.oid)
           or exists (
@@ -89,6 +97,19 @@ select fault.object, fault.problem, fault.cure from (
     join pg_roles member on member.oid = m.member
     where helper.rolname in ('app_definer', 'app_audit') and not member.rolsuper
       and member.rolname not in (select name from serving)
+      and (coalesce((to_jsonb(m) ->> 'inherit_option')::boolean, true)
+           or coalesce((to_jsonb(m) ->> 'set_option')::boolean, true))
+    union all
+    -- The role that migrates may; it owns the tables, and could open them in any case.
+    select format('role %I', member.rolname), 'can act as app_operator, who reaches every tenant',
+        format('revoke app_operator from %I;', member.rolname)
+    from pg_auth_members m
+    join pg_roles operator on operator.oid = m.roleid and operator.rolname = 'app_operator'
+    join pg_roles member on member.oid = m.member and not member.rolsuper
+    where member.rolname not in (select name from serving)
+      and not exists (
+          select from relations r where r.name = 'public.tenants' and r.relowner = member.oid
+      )
       and (coalesce((to_jsonb(m) ->> 'inherit_option')::boolean, true)
            or coalesce((to_jsonb(m) ->> 'set_option')::boolean, true))
 ) fault

@@ -1,4 +1,4 @@
-"""One run of a task: a tenant's session, progress, and events to the tenant's browsers."""
+"""One run of a task: a tenant's session and files, progress, and events to its browsers."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app.database import Session
 from app.realtime.events import Channel
+from app.storage import Files, Storage
 from app.tenancy.session import transaction
 
 _PROGRESSED = text("""
@@ -29,14 +30,28 @@ class Job:
     """What a task gets to work with. Its sessions see the tenant that enqueued the job."""
 
     def __init__(
-        self, job_id: UUID, worker_id: UUID, request_id: str, engine: AsyncEngine, channel: Channel
+        self,
+        job_id: UUID,
+        worker_id: UUID,
+        request_id: str,
+        engine: AsyncEngine,
+        channel: Channel,
+        storage: Storage,
     ) -> None:
         self.id = job_id
         self.request_id = request_id
         self._worker_id = worker_id
         self._engine = engine
         self._channel = channel
+        self._storage = storage
         self._tenant: UUID | None = None
+
+    @property
+    def files(self) -> Files:
+        """The files of the tenant, once a transaction of this job has proven who that is."""
+        if self._tenant is None:
+            raise RuntimeError("ask for files after a transaction of this job, not before")
+        return self._storage.of(self._tenant)
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Session]:

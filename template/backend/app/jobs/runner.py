@@ -18,6 +18,7 @@ from app.jobs.job import Job, JobGone, TenantNotReady
 from app.jobs.leases import Leases, Running
 from app.jobs.tasks import TASKS, Task, Unrecoverable
 from app.realtime.events import Channel
+from app.storage import Storage
 
 log = structlog.get_logger()
 _SECONDS = (0.01, 0.1, 0.5, 1, 5, 10, 30, 60, 300, 1800, 3600)
@@ -64,6 +65,7 @@ class Runner:
     engine: AsyncEngine
     channel: Channel
     leases: Leases
+    storage: Storage
 
     async def __call__(self, job_id: UUID) -> None:
         """Run a job to its end. What is done, held by another or not due is left alone."""
@@ -85,7 +87,7 @@ class Runner:
         task = TASKS.get(row.task)
         label = task.name if task else "unknown"
         _WAIT.labels(label).observe(row.waited)
-        job = Job(job_id, self.leases.me, row.request_id, self.engine, self.channel)
+        job = Job(job_id, self.leases.me, row.request_id, self.engine, self.channel, self.storage)
         return _Claimed(job, task, row.task, row.payload, row.attempts, row.is_cancelled)
 
     async def _attempt(self, claimed: _Claimed, running: Running) -> None:

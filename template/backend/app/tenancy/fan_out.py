@@ -76,6 +76,8 @@ def migrate_tenant(url: str, tenant_id: UUID) -> Failure | None:
     from app.migrations import upgrade
 
     with psycopg.connect(psycopg_url(url), autocommit=True) as owner, _turn(owner, tenant_id):
+        if tenant_id not in tenants_behind(owner):
+            return None
         try:
             _make_place(owner, tenant_id)
             upgrade(url, "tenant", schema=schema_of(tenant_id))
@@ -85,6 +87,29 @@ def migrate_tenant(url: str, tenant_id: UUID) -> Failure | None:
             return failure
         _note(owner, tenant_id, head("tenant"), None)
     return None
+
+
+def make_place(url: str, tenant_id: UUID) -> None:
+    """Make the schema of a new tenant now, rather than when the provisioner hears of it.
+
+    Raises:
+        SystemExit: it failed. The tenant exists; `app migrate` makes its schema.
+    """
+    failure = migrate_tenant(url, tenant_id)
+    if failure is not None:
+        raise SystemExit(
+            f"{tenant_id} is made, but its schema is not: {failure.reason}\n"
+            "Cure the reason, then run `app migrate`."
+        )
+
+
+def remove_place(owner: psycopg.Connection, tenant_id: UUID) -> None:
+    """Remove the schema and the role of a tenant who is deleted, and has no rows left."""
+    name = schema_of(tenant_id)
+    place = sql.Identifier(name)
+    with _turn(owner, tenant_id):
+        owner.execute(sql.SQL("drop schema if exists {} cascade").format(place))
+        owner.execute(sql.SQL("drop role if exists {}").format(place))
 
 
 @contextmanager

@@ -1,90 +1,152 @@
-"""What an operator can do about tenants. Runs as the role that migrates, and is audited."""
+"""An operator's way to tenants: as the role that migrates, on one tenant at a time.
 
-import json
-from typing import Any
+That role reads no tenant's rows. For what must, it acts as app_operator, whose policies show and
+delete the rows of the one tenant that the transaction names.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, TypeAlias
+from uuid import UUID, uuid4
 
 import psycopg
-import typer
-from psycopg.rows import dict_row
-from rich.console import Console
-from rich.table import Table
+from psycopg.rows import class_row
+from psycopg.types.json import Jsonb
 
-from app.choices import tenancy
+from app.command_choices import tenancy
 from app.database import psycopg_url
 from app.settings import get_settings
 
-_FIND = "select * from app.find_tenants(%s, %s) limit %s"
-_DONE = {"suspended": "is suspended", "active": "is served"}
+Connection: TypeAlias = psycopg.Connection[Any]
+
+_NAMED = """
+select * from app.known_tenants() t
+where %(name)s in (t.external_id, t.id::text) or lower(t.label) = lower(%(name)s)
+order by t.id::text = %(name)s desc, t.external_id = %(name)s desc, t.id
+limit 10
+"""
 
 
-def list_tenants(state: str | None, limit: int) -> None:
-    """Print tenants as a table, and say so if there are more."""
-    with _connect() as operator:
-        found = operator.execute(_FIND, (None, state, limit + 1)).fetchall()
-    if not found:
-        typer.echo(f"There is no {tenancy.TENANT}{f' that is {state}' if state else ''}.")
-        return
-    table = Table("id", "external id", "name", "state", "since", "reason")
-    for tenant in found[:limit]:
-        table.add_row(
-            *(str(tenant["id"]), tenant["external_id"], tenant["name"] or "", tenant["state"]),
-            *(f"{tenant['changed_at']:%Y-%m-%d %H:%M}", tenant["reason"] or ""),
-        )
-    Console().print(table)
-    if len(found) > limit:
-        typer.echo(f"There are more than these {limit}: see --limit and --state.")
+@dataclass(frozen=True, slots=True)
+class Tenant:
+    """A tenant as an operator sees it.
+
+    Attributes:
+        label: An organization's slug, a person's email.
+        since: When its state was changed last.
+    """
+
+    id: UUID
+    external_id: str
+    label: str | None
+    name: str | None
+    state: str
+    reason: str | None
+    since: datetime
+    created_at: datetime
+
+    @property
+    def title(self) -> str:
+        """What to call it."""
+        return self.label or self.external_id
+
+    @property
+    def names(self) -> set[str]:
+        """Whatever it can be called."""
+        return {self.title, self.external_id, str(self.id)}
 
 
-def show(name: str) -> None:
-    """Print what there is to know about one tenant, as JSON."""
-    with _connect() as operator:
-        typer.echo(json.dumps(_named(operator, name), indent=2, default=str))
+def owner_url() -> str:
+    """The database, as the role that migrates.
 
-
-def create(external_id: str, name: str | None, full_name: str | None) -> None:
-    """Make a tenant and print its id."""
-    with _connect() as operator:
-        try:
-            made = operator.execute(
-                "select app.create_tenant(%s, %s, %s) as id", (external_id, name, full_name)
-            ).fetchone()
-        except psycopg.errors.CheckViolation as error:
-            raise SystemExit(
-                f"This {tenancy.TENANT} cannot be made: {error.diag.constraint_name} does not "
-                "hold. Ids, names and addresses have 1 to 200 characters."
-            ) from None
-    if made is None or made["id"] is None:
-        raise SystemExit(f"There is an {tenancy.TENANT} with the id {external_id!r} already.")
-    typer.echo(made["id"])
-
-
-def set_state(name: str, state: str, reason: str | None) -> None:
-    """Suspend a tenant, or serve it again."""
-    with _connect() as operator:
-        tenant = _named(operator, name)
-        if tenant["state"] == "deleted":
-            raise SystemExit(f"{name!r} is deleted: its data is gone, and it stays closed.")
-        changed = operator.execute(
-            "select app.set_tenant_state(%s, %s, %s) as changed", (tenant["id"], state, reason)
-        ).fetchone()
-    already = "" if changed and changed["changed"] else " already"
-    typer.echo(f"{name} ({tenant['id']}) {_DONE[state]}{already}.")
-
-
-def _named(operator: psycopg.Connection[dict[str, Any]], name: str) -> dict[str, Any]:
-    found = operator.execute(_FIND, (name, None, 10)).fetchall()
-    if not found:
-        raise SystemExit(
-            f"{name!r} is no {tenancy.TENANT}'s id or name. `app tenants list` shows them."
-        )
-    if len(found) > 1:
-        ids = ", ".join(str(tenant["id"]) for tenant in found)
-        raise SystemExit(f"Several are called {name!r}. Say which by its id: {ids}")
-    return found[0]
-
-
-def _connect() -> psycopg.Connection[dict[str, Any]]:
+    Raises:
+        SystemExit: it is not set.
+    """
     url = get_settings().migration_database_url
     if url is None:
         raise SystemExit("MIGRATION_DATABASE_URL is not set: operators act as that role.")
-    return psycopg.connect(psycopg_url(url.get_secret_value()), row_factory=dict_row)
+    return psycopg_url(url.get_secret_value())
+
+
+@contextmanager
+def connect() -> Iterator[Connection]:
+    """Open a connection as the role that migrates; each statement commits by itself.
+
+    Everything that it does carries the same request id in the audit trail.
+
+    Raises:
+        SystemExit: there is no way to the database, or it is not migrated to this version.
+    """
+    try:
+        with psycopg.connect(
+            owner_url(),
+            autocommit=True,
+            connect_timeout=10,
+            client_encoding="utf8",
+            application_name="operator",
+        ) as connection:
+            request_id = f"operator-{uuid4()}"
+            connection.execute("select set_config('app.request_id', %s, false)", (request_id,))
+            yield connection
+    except (psycopg.errors.UndefinedFunction, psycopg.errors.InsufficientPrivilege) as error:
+        raise SystemExit(
+            f"The database does not know this command: {error}\n"
+            "Bring it up to date with `uv run app migrate`, as the same MIGRATION_DATABASE_URL; "
+            "`uv run app doctor` says what else is missing."
+        ) from None
+    except psycopg.OperationalError as error:
+        raise SystemExit(
+            f"The database broke off: {error}\n"
+            "Check MIGRATION_DATABASE_URL, and that the server runs; then run the command again. "
+            "What is done is kept."
+        ) from None
+
+
+def find(connection: Connection, name: str) -> Tenant:
+    """The tenant of that name: an id, ours or the provider's, or a label that is nobody else's.
+
+    Raises:
+        SystemExit: there is none, or several share the label.
+    """
+    with connection.cursor(row_factory=class_row(Tenant)) as cursor:
+        found = cursor.execute(_NAMED, {"name": name}).fetchall()
+    if not found:
+        raise SystemExit(
+            f"No {tenancy.TENANT} is called {name!r}: say {tenancy.NAMES}. "
+            "`uv run app tenants list` shows those there are."
+        )
+    if len(found) == 1 or name in {str(found[0].id), found[0].external_id}:
+        return found[0]
+    ids = "\n".join(f"  {tenant.id}  {tenant.external_id}" for tenant in found)
+    raise SystemExit(f"Several have the {tenancy.LABEL} {name!r}. Say which, by its id:\n{ids}")
+
+
+@contextmanager
+def acting_on(connection: Connection, tenant_id: UUID, *, snapshot: bool = False) -> Iterator[None]:
+    """A transaction as app_operator, which reaches this tenant and no other.
+
+    Args:
+        connection: The operator's.
+        tenant_id: Whose rows it is about.
+        snapshot: Whether everything is read as it was at one moment, and nothing is written.
+    """
+    with connection.transaction():
+        if snapshot:
+            connection.execute("set transaction isolation level repeatable read read only")
+        connection.execute("set local role app_operator")
+        connection.execute("select set_config('app.operated_tenant', %s, true)", (str(tenant_id),))
+        yield
+
+
+def record(connection: Connection, tenant_id: UUID, action: str, detail: dict[str, Any]) -> None:
+    """Write into the tenant's audit trail what was done with it as a whole."""
+    connection.execute(
+        "select audit.record_operation(%s, %s, %s)", (tenant_id, action, Jsonb(detail))
+    )
+
+
+def set_state(connection: Connection, tenant_id: UUID, state: str, reason: str | None) -> None:
+    """Change whether a tenant is served. A deleted one stays deleted."""
+    connection.execute("select app.set_tenant_state(%s, %s, %s)", (tenant_id, state, reason))

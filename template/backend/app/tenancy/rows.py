@@ -9,23 +9,40 @@ from app.tenancy.organizations import (
     organization_json,
     why_no_tenant,
 )
-from app.tenancy.shared import CHECKS, ENTER, PROCESSES, migrate_tenants, readings, recycle
+from app.tenancy.shared import (
+    CHECKS,
+    ENTER,
+    HOMES,
+    PROCESSES,
+    REVISIONS,
+    make_place,
+    migrate_tenants,
+    readings,
+    recycle,
+    remove_place,
+    schema_of,
+)
 
 __all__ = [
     "CHECKS",
     "ENTER",
+    "HOMES",
     "IDENTITY_SQL",
     "ISOLATION_SQL",
     "MODEL",
     "PROCESSES",
+    "REVISIONS",
     "TENANT",
     "TENANT_COLUMN",
     "TENANT_FUNCTION",
     "TenantTable",
+    "make_place",
     "migrate_tenants",
     "organization_json",
     "readings",
     "recycle",
+    "remove_place",
+    "schema_of",
     "why_no_tenant",
 ]
 

@@ -8,7 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app.database import Session
 from app.revisions import earlier_revisions
-from app.tenancy.fan_out import migrate_tenants
+from app.tenancy.fan_out import make_place, migrate_tenants, remove_place, schema_of
 from app.tenancy.organizations import (
     IDENTITY_SQL,
     TENANT,
@@ -23,24 +23,31 @@ from app.tenancy.schema_checks import CHECKS
 __all__ = [
     "CHECKS",
     "ENTER",
+    "HOMES",
     "IDENTITY_SQL",
     "ISOLATION_SQL",
     "MODEL",
     "PROCESSES",
+    "REVISIONS",
     "TENANT",
     "TENANT_COLUMN",
     "TENANT_FUNCTION",
     "TenantTable",
+    "make_place",
     "migrate_tenants",
     "organization_json",
     "readings",
     "recycle",
+    "remove_place",
+    "schema_of",
     "why_no_tenant",
 ]
 
 ENTER = "app.enter_schema"
 PROCESSES = {"provisioner": ("schemas", "serve")}
 MODEL = "schemas"
+HOMES = "^tenant_[0-9a-f]{32}$"
+REVISIONS = "select unnest(app.schema_versions()) union select app.revision_of(%(tenant)s)"
 ISOLATION_SQL = ("0001_members.sql", "0001_schemas.sql")
 
 MOST_SCHEMAS = 200

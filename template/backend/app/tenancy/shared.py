@@ -3,6 +3,7 @@
 from collections.abc import Awaitable, Callable, Mapping
 from uuid import UUID
 
+import psycopg
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app.database import Session
@@ -13,6 +14,12 @@ ENTER = "app.enter"
 PROCESSES: Mapping[str, tuple[str, ...]] = {}
 """What has to run beside the API and the workers, by name: the words after `app`."""
 
+HOMES = "^public$"
+"""The names of the schemas in which tenants have tables, as a regular expression."""
+
+REVISIONS = "select unnest(app.schema_versions())"
+"""Which migrations the tables of the tenant `%(tenant)s` came to."""
+
 CHECKS: tuple[tuple[str, str, str], ...] = ()
 """What the doctor checks beyond row level security: name, reason, query."""
 
@@ -22,6 +29,19 @@ def migrate_tenants(url: str) -> None:
     from app.migrations import upgrade
 
     upgrade(url, "tenant")
+
+
+def schema_of(_tenant_id: UUID) -> str:
+    """The schema in which a tenant's tables are."""
+    return "public"
+
+
+def make_place(_url: str, _tenant_id: UUID) -> None:
+    """Nothing to make for a new tenant: its tables are there."""
+
+
+def remove_place(_owner: psycopg.Connection, _tenant_id: UUID) -> None:
+    """Nothing to remove of a deleted tenant but its rows."""
 
 
 def readings(_engine: AsyncEngine) -> Mapping[str, Callable[[], Awaitable[int]]]:

@@ -33,9 +33,9 @@ def upgrade() -> None:
     run_file("0001_access.sql")
     run_file("0001_jobs.sql")
     run_file("0001_realtime.sql")
-    run_file("0001_lifecycle.sql")
     run_file("0001_grants.sql")
     run_file("0001_audit.sql")
+    run_file("0001_isolate.sql")
     for name in tenancy.ISOLATION_SQL:
         run_file(name)
-    run_file("0001_isolate.sql")
+    run_file("0001_operator.sql")

@@ -166,6 +166,14 @@ as $$
             app.request_id(), action, detail)
 $$;
 
+-- For what an operator does with a tenant as a whole.
+create function audit.record_operation(tenant uuid, action text, detail jsonb) returns void
+language sql security definer set search_path = ''
+as $$
+    insert into audit.events (tenant_id, request_id, action, new)
+    values (tenant, app.request_id(), action, detail)
+$$;
+
 create policy written_by_triggers on audit.events for insert to app_audit with check (true);
 create policy read_by_admins on audit.events for select to app_api
     using (
@@ -173,8 +181,11 @@ create policy read_by_admins on audit.events for select to app_api
         and (select app.current_member_role()) in ('owner', 'admin')
     );
 
-grant usage on schema audit to app_api, app_worker;
-grant select on audit.events to app_api;
+create policy operator_select on audit.events for select to app_operator
+    using (tenant_id = (select app.operated_tenant_id()));
+
+grant usage on schema audit to app_api, app_worker, app_operator;
+grant select on audit.events to app_api, app_operator;
 grant execute on function audit.record_event(text, jsonb) to app_api, app_worker;
 grant execute on function audit.ensure_partitions(integer) to app_worker;
 
@@ -186,7 +197,8 @@ begin
     execute 'set role app_audit';
     execute format('grant usage on schema audit to %I', session_user);
     execute format('grant execute on function audit.record_changes(), audit.refuse_truncate(), '
-                   'audit.ensure_partitions(integer) to %I', session_user);
+                   'audit.ensure_partitions(integer), audit.record_operation(uuid, text, jsonb) to %I',
+                   session_user);
     execute 'reset role';
 end;
 $$;

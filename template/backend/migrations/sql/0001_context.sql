@@ -11,7 +11,7 @@ reset role;
 
 create schema app;
 comment on schema app is 'Functions that policies call, and the tables that carry work between processes.';
-grant usage on schema app to app_api, app_worker, app_definer, app_audit;
+grant usage on schema app to app_api, app_worker, app_definer, app_audit, app_operator;
 
 create function app.claims() returns jsonb
 language sql stable parallel safe
@@ -20,6 +20,12 @@ return coalesce(nullif(current_setting('request.jwt.claims', true), ''), '{}')::
 create function app.request_id() returns text
 language sql stable parallel safe
 return nullif(current_setting('app.request_id', true), '');
+
+-- The one tenant that an operator's command is about. Anyone may set it; only the policies for
+-- app_operator ask, and no login of the application can act as that role.
+create function app.operated_tenant_id() returns uuid
+language sql stable parallel safe
+return nullif(current_setting('app.operated_tenant', true), '')::uuid;
 
 -- The UUIDs that follow a first one, for many rows at once: randomness is drawn once, and the rows
 -- keep their order. Some servers read it from the operating system anew for every value.

@@ -28,8 +28,35 @@ begin
             end
         );
     end loop;
+    perform app.let_operate(target, tenant_column);
     perform app.audit(target, tenant_column);
 end;
 $$;
 comment on function app.isolate(regclass, text[]) is
     'Makes a table a tenant table: grants, policies, FORCE and the audit triggers.';
+
+-- What `app tenants` may do with a table: see, and delete, the rows of the one tenant that it names.
+create function app.let_operate(
+    target regclass, tenant_column text, commands text[] default array['select', 'delete']
+) returns void
+language plpgsql set search_path = ''
+as $$
+declare
+    command text;
+begin
+    execute (
+        select format('grant usage on schema %I to app_operator', n.nspname)
+        from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+        where c.oid = target
+    );
+    foreach command in array commands loop
+        execute format('grant %s on %s to app_operator', command, target);
+        execute format('drop policy if exists operator_%s on %s', command, target);
+        execute format(
+            'create policy operator_%s on %s for %s to app_operator '
+            'using (%I = (select app.operated_tenant_id()))',
+            command, target, command, tenant_column
+        );
+    end loop;
+end;
+$$;

@@ -30,8 +30,7 @@ begin
         return;
     end if;
     if not app.is_served(j.tenant_id) then
-        -- Who is served again meanwhile has its jobs given out before this or after it.
-        perform app.lock_turns(j.tenant_id, 'served');
+        perform app.lock_service(j.tenant_id);
         if not app.is_served(j.tenant_id) then
             update app.outbox o set parked = true where o.id = job;
             return;
@@ -65,6 +64,14 @@ create function app.lock_turns(tenant uuid, task text) returns void
 language sql volatile set search_path = ''
 begin atomic
     select pg_advisory_xact_lock(hashtextextended(concat_ws(' ', 'turns', tenant, task), 0));
+end;
+
+-- Taken by who parks a job because its tenant is not served, and by who changes that: a job must not
+-- be parked behind the back of the one that brings the parked jobs back.
+create function app.lock_service(tenant uuid) returns void
+language sql volatile set search_path = ''
+begin atomic
+    select pg_advisory_xact_lock(hashtextextended(concat_ws(' ', 'service', tenant), 0));
 end;
 
 create function app.finish_job(job uuid, by_worker uuid) returns boolean
@@ -123,12 +130,16 @@ as $$
     select app.release_job(job, by_worker)
 $$;
 
--- Whichever way a job ends, the next one that waits for its turn gets it.
+-- Whichever way a job ends, the next one that waits for its turn gets it. Where the tenant is not
+-- served there are no turns: its jobs come back all at once, when it is served again.
 create function app.give_turn() returns trigger
 language plpgsql set search_path = ''
 as $$
 begin
     perform app.lock_turns(old.tenant_id, old.task);
+    if not app.is_served(old.tenant_id) then
+        return null;
+    end if;
     update app.outbox o
     set parked = false, handed_at = null, delivery = o.delivery + 1
     where o.id = (

@@ -21,6 +21,17 @@ create policy self_and_colleagues on public.users for select to app_api, app_wor
         )
     );
 
+select app.let_operate('public.organizations', 'id', array['select']),
+       app.let_operate('public.memberships', 'org_id', array['select']);
+grant select on public.users to app_operator;
+create policy operator_select on public.users for select to app_operator
+    using (
+        id in (
+            select m.user_id from public.memberships m
+            where m.org_id = (select app.operated_tenant_id())
+        )
+    );
+
 select app.audit('public.users', 'none'), app.audit('public.tenants', 'id'),
        app.audit('public.organizations', 'id'), app.audit('public.memberships', 'org_id');
 

@@ -94,20 +94,23 @@ comment on function app.current_access() is
     'The claim chooses, the database proves: a tenant comes back only where an active membership '
     '(or, for a worker, a job that it runs) exists at this moment, and the tenant is served.';
 
--- Why a member finds nothing: the state of an organization that is not served. Others are not told.
+-- Why a member finds nothing: the state of an organization that is not served. Who was a member until
+-- it was deleted is told too; others are not.
 create function app.obstacle() returns text
 language sql stable security definer set search_path = ''
 as $$
     select t.state
     from public.organizations o
     join public.tenants t on t.id = o.id and t.state <> 'active'
-    join public.memberships m on m.org_id = o.id and m.status = 'active'
+    join public.memberships m on m.org_id = o.id
+        and (m.status = 'active' or t.state = 'deleted' and m.removed_at >= t.changed_at)
     join public.users u on u.id = m.user_id and u.subject = app.claims() ->> 'sub'
     where o.external_id = app.claimed_organization()
 $$;
 
 -- Users, organizations and memberships as a verified token describes them, made on first sight.
--- A membership that was removed stays removed, whatever a token says.
+-- A membership that was removed stays removed, whatever a token says, and a deleted organization
+-- gets no members.
 create function app.sign_in() returns void
 language plpgsql security definer set search_path = ''
 as $$
@@ -133,27 +136,13 @@ begin
     where external_id = app.claimed_organization();
 
     insert into public.memberships as m (org_id, user_id, role, role_as_of)
-    values (organization, member, coalesce(token ->> 'org_role', 'viewer'), as_of)
+    select organization, member, coalesce(token ->> 'org_role', 'viewer'), as_of
+    from public.tenants t where t.id = organization and t.state <> 'deleted'
     on conflict (org_id, user_id) do update
         set role = excluded.role, role_as_of = excluded.role_as_of
         where m.status = 'active' and m.role_as_of < excluded.role_as_of
           and m.role <> excluded.role;
 end;
-$$;
-
--- How a tenant is called: by the provider, and by people.
-create function app.tenant_labels() returns table (id uuid, external_id text, name text)
-language sql stable security definer set search_path = ''
-as $$ select o.id, o.external_id, o.slug from public.organizations o $$;
-
--- A tenant before anyone has signed in to it; null if there is one with this id already.
-create function app.create_tenant(external text, label text, full_name text) returns uuid
-language sql volatile security definer set search_path = ''
-as $$
-    insert into public.organizations (external_id, slug, name)
-    values (external, coalesce(label, external), coalesce(full_name, label, external))
-    on conflict (external_id) do nothing
-    returning id
 $$;
 
 -- What an operator does by hand: `uv run app members`.
@@ -190,6 +179,43 @@ as $$
         returning 1
     )
     select count(*) from changed
+$$;
+
+-- What an operator does by hand: `uv run app tenants`.
+create function app.known_tenants()
+returns table (
+    id uuid, external_id text, label text, name text, state text, reason text,
+    since timestamptz, created_at timestamptz
+)
+language sql stable security definer set search_path = ''
+as $$
+    select o.id, o.external_id, o.slug, o.name, t.state, t.reason, t.changed_at, t.created_at
+    from public.organizations o join public.tenants t on t.id = o.id
+    order by t.id
+$$;
+
+create function app.create_tenant(new_external_id text, label text, new_name text) returns uuid
+language sql volatile security definer set search_path = ''
+as $$
+    insert into public.organizations (external_id, slug, name)
+    values (new_external_id, label, coalesce(new_name, label))
+    on conflict (external_id) do nothing
+    returning id
+$$;
+
+-- What stays of a deleted organization: that it was, by its ids, and who belonged to it.
+create function app.entomb_tenant(tenant uuid) returns void
+language plpgsql security definer set search_path = ''
+as $$
+begin
+    if not exists (select from public.tenants t where t.id = tenant and t.state = 'deleted') then
+        raise exception '% is not deleted', tenant;
+    end if;
+    update public.memberships m set status = 'removed', removed_at = now()
+    where m.org_id = tenant and m.status = 'active';
+    update public.organizations o set slug = o.id::text, name = '(deleted)'
+    where o.id = tenant and o.name <> '(deleted)';
+end;
 $$;
 
 reset role;

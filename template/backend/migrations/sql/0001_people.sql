@@ -40,23 +40,43 @@ as $$
     where u.subject = app.claims() ->> 'sub'
 $$;
 
--- How a tenant is called: by the provider, and by people.
-create function app.tenant_labels() returns table (id uuid, external_id text, name text)
-language sql stable security definer set search_path = ''
-as $$ select u.id, u.subject, u.email from public.users u $$;
+create function app.sign_in() returns void
+language sql volatile security definer set search_path = ''
+as $$ select app.sign_in_user() $$;
 
--- A tenant before they have signed in; null if there is one with this id already.
-create function app.create_tenant(external text, label text, full_name text) returns uuid
+-- What an operator does by hand: `uv run app tenants`.
+create function app.known_tenants()
+returns table (
+    id uuid, external_id text, label text, name text, state text, reason text,
+    since timestamptz, created_at timestamptz
+)
+language sql stable security definer set search_path = ''
+as $$
+    select u.id, u.subject, u.email, u.name, t.state, t.reason, t.changed_at, t.created_at
+    from public.users u join public.tenants t on t.id = u.id
+    order by t.id
+$$;
+
+create function app.create_tenant(new_external_id text, label text, new_name text) returns uuid
 language sql volatile security definer set search_path = ''
 as $$
-    insert into public.users (subject, email, name) values (external, label, full_name)
+    insert into public.users (subject, email, name) values (new_external_id, label, new_name)
     on conflict (subject) do nothing
     returning id
 $$;
 
-create function app.sign_in() returns void
-language sql volatile security definer set search_path = ''
-as $$ select app.sign_in_user() $$;
+-- What stays of a deleted person: that they were, by their ids.
+create function app.entomb_tenant(tenant uuid) returns void
+language plpgsql security definer set search_path = ''
+as $$
+begin
+    if not exists (select from public.tenants t where t.id = tenant and t.state = 'deleted') then
+        raise exception '% is not deleted', tenant;
+    end if;
+    update public.users u set email = null, name = null
+    where u.id = tenant and num_nonnulls(u.email, u.name) > 0;
+end;
+$$;
 
 reset role;
 revoke create on schema app from app_definer;

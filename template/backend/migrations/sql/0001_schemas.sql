@@ -186,7 +186,7 @@ begin
     grant execute on function app.count_schemas_behind(text[]) to app_api;
     execute format(
         'grant execute on function app.schemas_behind(text), '
-        'app.note_migration(uuid, text, text) to %I', session_user);
+        'app.note_migration(uuid, text, text), app.revision_of(uuid) to %I', session_user);
     execute 'reset role';
     execute 'set role app_audit';
     grant usage on schema audit to app_tenant;

@@ -13,4 +13,6 @@ grant select on public.users to app_api, app_worker;
 create policy self on public.users for select to app_api, app_worker
     using (id = (select app.current_user_id()));
 
+select app.let_operate('public.users', 'id', array['select']);
+
 select app.audit('public.users', 'id'), app.audit('public.tenants', 'id');

@@ -9,7 +9,6 @@ LONGEST_EMAIL = 254
 _EMAIL = re.compile(
     r"[^@\s\x00-\x1f\x7f,;<>()\[\]\\\"]{1,64}@[^@\s.\x00-\x1f]+(\.[^@\s.\x00-\x1f]+)+"
 )
-_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 
 
 def normalize_email(value: str) -> str:
@@ -22,14 +21,3 @@ def normalize_email(value: str) -> str:
     if len(email) > LONGEST_EMAIL or not _EMAIL.fullmatch(email):
         raise ValueError("not an email address")
     return email
-
-
-def refuse_control_characters(value: str) -> str:
-    """The value as it is.
-
-    Raises:
-        ValueError: it holds a character that no text holds, such as NUL.
-    """
-    if found := _CONTROL.search(value):
-        raise ValueError(f"holds the control character U+{ord(found.group()):04X}")
-    return value

@@ -12,7 +12,8 @@ from pydantic import (
     model_validator,
 )
 
-from app.features.contacts.rules import AMOUNT_DIGITS, normalize_email, refuse_control_characters
+from app.features.contacts.rules import AMOUNT_DIGITS, normalize_email
+from app.inputs import refuse_control_characters
 
 Text200 = Annotated[
     str,

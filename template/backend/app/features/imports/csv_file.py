@@ -9,7 +9,8 @@ from collections.abc import Callable, Iterator
 from itertools import islice
 from typing import IO, NamedTuple
 
-from app.features.contacts.rules import normalize_email, refuse_control_characters
+from app.features.contacts.rules import normalize_email
+from app.inputs import refuse_control_characters
 
 HEADER = ["name", "email", "company", "amount"]
 LONGEST_FIELD = 10_000

@@ -59,9 +59,7 @@ async def start_import(
                 422, "No file", 'Send the CSV as multipart/form-data, in the field "file".'
             )
         upload = await service.inspect(file.file, file.filename or "")
-        accepted = await service.start_import(
-            caller, request.app.state.storage, upload, idempotency_key
-        )
+        accepted = await service.start_import(caller, upload, idempotency_key)
     return JSONText(accepted, status_code=202)
 
 

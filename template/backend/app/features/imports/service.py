@@ -19,11 +19,10 @@ from app.database import Session
 from app.features.imports.csv_file import HEADER, BadFile, check_file
 from app.features.imports.models import Import, ImportRejection
 from app.features.imports.schemas import ImportAccepted, ImportOut
-from app.features.imports.tasks import RunImport, run_import
+from app.features.imports.tasks import RunImport, file_of, run_import
 from app.json_sql import json_object, json_page, json_text
 from app.orm import table_of
 from app.security.problems import Problem
-from app.storage import Storage
 
 _PAGE_OF_REJECTIONS = 1000
 
@@ -82,9 +81,7 @@ async def inspect(file: IO[bytes], file_name: str) -> Upload:
     return Upload(file, shown or "upload.csv", size, digest.digest())
 
 
-async def start_import(
-    caller: Caller, storage: Storage, upload: Upload, idempotency_key: str | None
-) -> str:
+async def start_import(caller: Caller, upload: Upload, idempotency_key: str | None) -> str:
     """Store the file, then the import together with its job; return the import as JSON.
 
     The same key again returns the first import. With another file it is a mistake, and refused.
@@ -94,7 +91,18 @@ async def start_import(
             return first
         import_id: UUID = await session.scalar(_NEW_ID)
     upload.file.seek(0)
-    await storage.put(object_path(import_id), upload.file)
+    await caller.files.put(file_of(import_id), upload.file)
+    try:
+        return await _accept(caller, import_id, upload, idempotency_key)
+    except Problem:
+        # Refused now, though not before the file was stored: nobody would ever ask for it.
+        await caller.files.delete(file_of(import_id))
+        raise
+
+
+async def _accept(
+    caller: Caller, import_id: UUID, upload: Upload, idempotency_key: str | None
+) -> str:
     async with caller.transaction() as session:
         accepted: str | None = await session.scalar(
             _INSERT,
@@ -110,7 +118,7 @@ async def start_import(
             await jobs.enqueue(session, run_import, RunImport(import_id))
             return accepted
         # The same key arrived twice at the same time, and this one came second.
-        await storage.delete(object_path(import_id))
+        await caller.files.delete(file_of(import_id))
         return await _same_key(session, upload, idempotency_key) or ""
 
 
@@ -187,8 +195,3 @@ def _inert(field: str) -> str:
     is_number = field.lstrip("+-").replace(".", "", 1).isdigit()
     is_risky = field.startswith(("=", "+", "-", "@", "\t", "\r")) and not is_number
     return f"'{field}" if is_risky else field
-
-
-def object_path(import_id: UUID) -> str:
-    """Where the file of an import is in the storage."""
-    return f"imports/{import_id}.csv"

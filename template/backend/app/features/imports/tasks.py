@@ -14,7 +14,7 @@ from app import jobs
 from app.database import Session, driver_of
 from app.features.imports.csv_file import Row, count_rows, read_rows
 from app.settings import get_settings
-from app.storage import Storage
+from app.storage import Files
 
 _BEGIN = text("""
     update imports
@@ -96,8 +96,7 @@ async def _fail(session: Session, payload: RunImport, reason: str) -> None:
 async def run_import(job: jobs.Job, payload: RunImport) -> None:
     """Import the rows of a file, chunk by chunk, from wherever an earlier run stopped."""
     settings = get_settings()
-    storage = Storage(settings.storage_url)
-    path = f"imports/{payload.import_id}.csv"
+    name = file_of(payload.import_id)
     target = {"import_id": payload.import_id}
 
     async with job.transaction() as session:
@@ -107,12 +106,12 @@ async def run_import(job: jobs.Job, payload: RunImport) -> None:
         return
     done = begun.rows_done
     if begun.rows_total is None:
-        rows_total = await asyncio.to_thread(_count, storage, path)
+        rows_total = await asyncio.to_thread(_count, job.files, name)
         async with job.transaction() as session:
             await session.execute(_COUNTED, target | {"rows_total": rows_total})
     await _publish(job, payload)
 
-    rows = read_rows(storage.open(path), after=done)
+    rows = read_rows(job.files.open(name), after=done)
     chunk = await asyncio.to_thread(_take, rows, settings.import_chunk_rows)
     while chunk:
         # Reading the next chunk goes on while the database writes this one.
@@ -137,8 +136,13 @@ async def run_import(job: jobs.Job, payload: RunImport) -> None:
     await job.publish("import.progress", progress)
 
 
-def _count(storage: Storage, path: str) -> int:
-    return count_rows(storage.open(path))
+def _count(files: Files, name: str) -> int:
+    return count_rows(files.open(name))
+
+
+def file_of(import_id: UUID) -> str:
+    """The name of an import's file among the files of its tenant."""
+    return f"imports/{import_id}.csv"
 
 
 def _take(rows: Iterator[Row], count: int) -> list[Row]:

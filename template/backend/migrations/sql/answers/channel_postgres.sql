@@ -50,6 +50,10 @@ create policy definer_update on app.events for update to app_definer using (true
 drop policy if exists definer_delete on app.events;
 create policy definer_delete on app.events for delete to app_definer using (true);
 
+-- A tenant that is deleted takes its events along.
+select app.let_operate('app.events', 'tenant_id'),
+       app.let_operate('app.event_streams', 'tenant_id');
+
 grant create on schema app to app_definer;
 set role app_definer;
 

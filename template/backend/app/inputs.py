@@ -1,0 +1,66 @@
+"""Kinds of input that many features take, each bounded by what its column and JSON can hold."""
+
+import json
+import re
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, AwareDatetime, Field, StringConstraints
+
+LARGEST_OBJECT = 10_000
+"""Bytes of a JSON object, written without spaces."""
+
+_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
+# An escape is one if an even number of backslashes is before it.
+_ESCAPED_NUL = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
+
+
+def refuse_control_characters(value: str) -> str:
+    """The value as it is.
+
+    Raises:
+        ValueError: it holds a character that no text holds, such as NUL.
+    """
+    if found := _CONTROL.search(value):
+        raise ValueError(f"holds the control character U+{ord(found.group()):04X}")
+    return value
+
+
+def _refuse_unstorable(value: dict[str, Any]) -> dict[str, Any]:
+    try:
+        text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+        size = len(text.encode())
+    except (ValueError, RecursionError):
+        raise ValueError("holds what JSON cannot, such as NaN or half a character") from None
+    if size > LARGEST_OBJECT:
+        raise ValueError(f"has {size} bytes; at most {LARGEST_OBJECT} fit")
+    if _ESCAPED_NUL.search(text):
+        raise ValueError("holds the control character U+0000")
+    return value
+
+
+ShortText = Annotated[
+    str,
+    StringConstraints(strip_whitespace=True, min_length=1, max_length=200),
+    AfterValidator(refuse_control_characters),
+]
+"""A line of text, not empty."""
+
+Int32 = Annotated[int, Field(ge=-(2**31), le=2**31 - 1)]
+"""What Postgres calls an integer."""
+
+Int53 = Annotated[int, Field(ge=1 - 2**53, le=2**53 - 1)]
+"""A bigint that survives JavaScript: RFC 8259, section 6."""
+
+Decimal14 = Annotated[Decimal, Field(max_digits=14, decimal_places=2, allow_inf_nan=False)]
+"""What fits numeric(14, 2)."""
+
+Moment = Annotated[
+    AwareDatetime,
+    Field(ge=datetime(1, 1, 2, tzinfo=UTC), le=datetime(9999, 12, 30, tzinfo=UTC)),
+]
+"""A time with its zone, in years that have four digits everywhere on earth."""
+
+JSONObject = Annotated[dict[str, Any], AfterValidator(_refuse_unstorable)]
+"""An object that jsonb can hold, of a bounded size."""

@@ -1,0 +1,1 @@
+"""What `app tenants` says and asks in each model of tenancy."""
