@@ -163,6 +163,20 @@ async def test_a_tenant_that_is_behind_is_asked_to_wait(
     assert (await api.get("/api/v1/contacts", headers=late)).status_code == 200
 
 
+async def test_a_token_with_another_role_is_written_down_and_served(
+    api: httpx.AsyncClient, token: MintToken, as_admin: Connection
+) -> None:
+    tenant = tenants.make(as_admin, uuid4().hex[:12])
+    as_admin.execute(
+        "update memberships set role_as_of = now() - interval '1 hour' where org_id = %s",
+        [tenant.id],
+    )
+    headers = {"Authorization": f"Bearer {token(user=tenant.name, org=tenant.name, role='viewer')}"}
+    answer = await api.get("/api/v1/contacts", headers=headers)
+    assert answer.status_code == 200, answer.text
+    assert (await api.get("/api/v1/me", headers=headers)).json()["role"] == "viewer"
+
+
 @pytest.mark.parametrize("login", ["app_api", "app_worker"])
 def test_without_the_tenants_role_nothing_can_be_read(
     platform: Platform, admin_url: str, login: str
