@@ -1,0 +1,94 @@
+"""What a tenant costs in each model of tenancy that the template offers."""
+
+import json
+import os
+import subprocess
+from typing import Any
+
+import yaml
+from product import BENCHMARKS, ROOT, Product, environment, render
+from report import Report
+
+LEVELS = [int(level) for level in os.environ.get("TENANTS", "10,100,1000").split(",")]
+"""How many tenants there are, one number after the other."""
+
+
+def measure(product: Product, report: Report) -> None:
+    """Make tenants, migrate all of them further, serve them one after the other."""
+    product.stop()
+    rows, resumed = [], []
+    for model in _offered():
+        report.say(f"tenancy: {model}")
+        name = f"tenancy-{model}"
+        other = Product(
+            # The queue has no part in it: the one without a server of its own is the lightest.
+            render(
+                product.repository.parent, name, tenancy_model=model, queue_backend="procrastinate"
+            ),
+            report.say,
+        )
+        other.set_up()
+        for found in _probe(other):
+            rows.append(_row(model, found))
+            if again := found.get("resumed"):
+                resumed.append(
+                    (
+                        model,
+                        f"{found['tenants']:,}",
+                        f"{again['done']:,}",
+                        f"{again['seconds']:.1f}",
+                    )
+                )
+    report.table(
+        "Tenancy",
+        (
+            *("model", "tenants", "make one, ms", "disk each, kB"),
+            *("migrate all, s", "each, ms", "connection, MB", "kept, MB"),
+        ),
+        rows,
+        "Make one: what `app tenants create` does, without the start of its process; the median. "
+        "Migrate all: `app migrate` with one more migration of a tenant's tables, which adds a "
+        "column; each: its time less that of `app migrate` with nothing to do, by the number of "
+        "tenants. Connection: the most private memory that Postgres held for a pool of one "
+        "connection of an API that served every tenant once. Kept: the same when no connection is "
+        "ever ended, as behind a pooler.",
+    )
+    report.table(
+        "A killed migration",
+        ("model", "tenants", "done when killed", "the rest, s"),
+        resumed,
+        "All processes of `app migrate` killed with SIGKILL in the midst, then run again: it does "
+        "only the rest, every tenant comes to the last revision, and nothing is done twice.",
+    )
+
+
+def _offered() -> list[str]:
+    questions = yaml.safe_load((ROOT / "copier.yml").read_text())
+    return list(questions["tenancy_model"]["choices"].values())
+
+
+def _probe(product: Product) -> list[dict[str, Any]]:
+    backend = product.repository / "backend"
+    done = subprocess.run(
+        [product.python, BENCHMARKS / "tenancy_probe.py", *map(str, LEVELS)],
+        cwd=backend,
+        env=environment(PYTHONPATH=str(backend)),
+        check=True,
+        stdout=subprocess.PIPE,
+    )
+    measured: list[dict[str, Any]] = json.loads(done.stdout)
+    return measured
+
+
+def _row(model: str, found: dict[str, Any]) -> tuple[str, ...]:
+    migrating = found["migrate_seconds"] - found["idle_seconds"]
+    return (
+        model,
+        f"{found['tenants']:,}",
+        f"{found['make_seconds'] * 1000:.0f}",
+        f"{found['disk_bytes'] / 1e3:,.0f}",
+        f"{found['migrate_seconds']:.1f}",
+        f"{migrating / found['tenants'] * 1000:.1f}",
+        f"{found['memory_bytes'] / 1e6:.0f}",
+        f"{found['kept_memory_bytes'] / 1e6:.0f}",
+    )
