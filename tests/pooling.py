@@ -119,7 +119,8 @@ def api_behind(pooler: Pooler, product: Product, **settings: str) -> Iterator[st
         **settings,
     )
     log = product.repository.parent / "pooled-api.log"
-    command = [product.repository / "backend/.venv/bin/app", "api", "--port", str(port)]
+    app = product.repository / "backend/.venv/bin/app"
+    command: list[str | Path] = [app, "api", "--port", str(port)]
     with _process(command, log, cwd=product.repository / "backend", env=environment) as is_alive:
         url = f"http://127.0.0.1:{port}"
         until(lambda: is_alive() and _is_ready(url), "an API behind the pooler", START_SECONDS)

@@ -48,7 +48,8 @@ class Tenant:
 
     def owns(self, contact: Contact) -> bool:
         """Whether a contact is one that they wrote, and not just one that has an id of theirs."""
-        return contact["name"] == self.name and contact["email"].endswith(f"@{self.name}.example")
+        name, email = str(contact["name"]), str(contact["email"])
+        return name == self.name and email.endswith(f"@{self.name}.example")
 
     def note(self, request_id: str, action: str, contact: Contact) -> None:
         self.contacts[contact["id"]] = contact
