@@ -25,7 +25,8 @@ PAGE = 100
 _TENANTS = """
     with found as (
         insert into organizations (external_id, slug, name)
-        select 'org_' || n, 'org-' || n, 'Org ' || n from generate_series(%(first)s::integer, %(last)s) n
+        select 'org_' || n, 'org-' || n, 'Org ' || n
+        from generate_series(%(first)s::integer, %(last)s) n
         returning id, external_id
     ), people as (
         insert into users (subject)
@@ -145,7 +146,8 @@ def _compare(
         raise RuntimeError(f"the service's statement is not as expected: {flat}")
     plain = flat.replace(_FROM, _FROM_MINE)
     sample = range(1, tenants + 1, tenants // SAMPLE)
-    ids: dict[str, Any] = dict(admin.execute("select external_id, id from organizations").fetchall())
+    found = admin.execute("select external_id, id from organizations").fetchall()
+    ids: dict[str, Any] = dict(found)
     bound, free = [], []
     for _ in range(ROUNDS):
         under, without = [], []
