@@ -8,40 +8,9 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app.database import Session
 from app.revisions import earlier_revisions
-from app.tenancy.fan_out import make_place, migrate_tenants, remove_place, schema_of
-from app.tenancy.organizations import (
-    IDENTITY_SQL,
-    TENANT,
-    TENANT_COLUMN,
-    TENANT_FUNCTION,
-    TenantTable,
-    organization_json,
-    why_no_tenant,
-)
-from app.tenancy.schema_checks import CHECKS
-
-__all__ = [
-    "CHECKS",
-    "ENTER",
-    "HOMES",
-    "IDENTITY_SQL",
-    "ISOLATION_SQL",
-    "MODEL",
-    "PROCESSES",
-    "REVISIONS",
-    "TENANT",
-    "TENANT_COLUMN",
-    "TENANT_FUNCTION",
-    "TenantTable",
-    "make_place",
-    "migrate_tenants",
-    "organization_json",
-    "readings",
-    "recycle",
-    "remove_place",
-    "schema_of",
-    "why_no_tenant",
-]
+from app.tenancy.fan_out import *
+from app.tenancy.organizations import *
+from app.tenancy.schema_checks import *
 
 ENTER = "app.enter_schema"
 PROCESSES = {"provisioner": ("schemas", "serve")}
