@@ -19,14 +19,8 @@ def measure(product: Product, report: Report) -> None:
     rows, resumed = [], []
     for model in _offered():
         report.say(f"tenancy: {model}")
-        name = f"tenancy-{model}"
-        other = Product(
-            # The queue has no part in it: the one without a server of its own is the lightest.
-            render(
-                product.repository.parent, name, tenancy_model=model, queue_backend="procrastinate"
-            ),
-            report.say,
-        )
+        folder = product.repository.parent
+        other = Product(render(folder, f"tenancy-{model}", tenancy_model=model), report.say)
         other.set_up()
         for found in _probe(other):
             rows.append(_row(model, found))

@@ -17,7 +17,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager, redirect_stdout
+from contextlib import ExitStack, contextmanager, nullcontext, redirect_stdout
 from pathlib import Path
 from typing import Any
 
@@ -55,13 +55,7 @@ def upgrade() -> None:
     op.execute("alter table contacts add column {revision} integer")
 """
 
-_COUNT = f"""
-select count(*) from public.tenants t where %(revision)s in (
-    {choices.tenancy.REVISIONS.replace("%(tenant)s", "t.id")}
-)
-"""  # noqa: S608  # the product's own query
-
-_SERVER_MEMORY = re.compile(r"^Private_\w+:\s+(\d+) kB$", re.MULTILINE)
+_PRIVATE = re.compile(r"^Private_\w+:\s+(\d+) kB$", re.MULTILINE)
 
 
 class Probe:
@@ -117,28 +111,30 @@ class Probe:
 
     def migrate_further(self) -> float:
         """The seconds that a further migration of all tenants takes."""
-        revision = self._write_revision()
+        self._write_revision()
         seconds, _ = self.migrate()
-        self._require_all_at(revision)
+        self._require_nobody_behind()
         return seconds
 
     def resume(self) -> dict[str, float] | None:
         """Kill the processes that migrate when half of the tenants are done, and go on.
 
         Returns:
-            How many had been done, and the seconds that the rest took; None where one transaction
-            migrates everybody, so that there is no half.
+            How many had been done, and the seconds that the rest took; None where all tenants are
+            migrated by one transaction, so that there is no half.
 
         Raises:
             RuntimeError: a tenant was left out, or was not left alone though it was done.
         """
-        revision = self._write_revision()
+        if not choices.tenancy.readings(self._engine()):
+            return None
+        self._write_revision()
         process = self._begin_to_migrate()
         half = len(self._names) // 2
-        while self._count_at(revision) < half and process.poll() is None:
-            time.sleep(0.01)
-        if process.poll() is None:
-            os.killpg(process.pid, signal.SIGKILL)
+        while process.poll() is None:
+            if self._behind() <= half:
+                os.killpg(process.pid, signal.SIGKILL)
+                process.wait()
         process.communicate()
         # What the server had been told to commit, it does.
         self._wait(
@@ -150,18 +146,17 @@ class Probe:
                 == 0
             )
         )
-        done = self._count_at(revision)
-        if done == len(self._names):
-            return None
+        rest = self._behind()
+        if not rest:
+            raise RuntimeError("the migration was over before it could be killed")
         # Who has the column already would refuse to get it again.
         seconds, said = self.migrate()
-        self._require_all_at(revision)
-        rest = str(len(self._names) - done)
+        self._require_nobody_behind()
         if not re.search(rf"\b{rest} of {rest} tenants migrated", said):
             raise RuntimeError(f"{rest} were to be migrated:\n{said}")
         if "tenants migrated" in (again := self.migrate()[1]):
             raise RuntimeError(f"nobody was to be migrated:\n{again}")
-        return {"done": done, "seconds": seconds}
+        return {"done": len(self._names) - rest, "seconds": seconds}
 
     def _begin_to_migrate(self) -> "subprocess.Popen[str]":
         return subprocess.Popen(
@@ -174,21 +169,30 @@ class Probe:
             start_new_session=True,
         )
 
-    def _write_revision(self) -> str:
+    def _write_revision(self) -> None:
         self._further += 1
         revision = f"bench_{self._further}"
         text = _REVISION.format(revision=revision, before=revisions.head("tenant"))
         (revisions.BACKEND / "migrations/tenant" / f"{revision}.py").write_text(text)
         revisions.head.cache_clear()
         revisions.earlier_revisions.cache_clear()
-        return revision
 
-    def _count_at(self, revision: str) -> int:
-        return int(self._one(_COUNT, revision=revision))
+    def _behind(self) -> int:
+        """How many tenants are behind, as /readyz tells it; where they are migrated apart."""
 
-    def _require_all_at(self, revision: str) -> None:
-        if (found := self._count_at(revision)) != len(self._names):
-            raise RuntimeError(f"{found} of {len(self._names)} tenants came to {revision}")
+        async def ask() -> int:
+            engine = self._engine()
+            try:
+                reading = choices.tenancy.readings(engine).get("tenants_behind")
+                return 0 if reading is None else int(await reading())
+            finally:
+                await engine.dispose()
+
+        return asyncio.run(ask())
+
+    def _require_nobody_behind(self) -> None:
+        if behind := self._behind():
+            raise RuntimeError(f"{behind} of {len(self._names)} tenants are behind")
 
     # --- Memory ---
 
@@ -201,11 +205,8 @@ class Probe:
             count: How many tenants the API serves, one after the other.
             recycled: Whether it ends connections as it does; else it keeps them.
         """
-        with _as_it_is() if recycled else _without_recycling():
-            settings = Settings(
-                database_url=self._connections.app_api, database_pool_size=1, **_QUIET
-            )
-            engine = create_engine(settings, application_name="bench")
+        with nullcontext() if recycled else _without_recycling():
+            engine = self._engine()
             most = 0
             for name in self._names[:count]:
                 async with transaction(engine, tenants.claims(name), "bench") as (session, _):
@@ -214,6 +215,12 @@ class Probe:
             await engine.dispose()
         self._wait(lambda: not self._server_memory())
         return most
+
+    def _engine(self) -> Any:
+        settings = Settings(database_url=self._connections.app_api, database_pool_size=1)
+        # A model that keeps tenants in several databases has connections of its own kind.
+        create = getattr(choices.tenancy, "create_engine", create_engine)
+        return create(settings, application_name="bench")
 
     def _server_memory(self) -> int:
         query = "select pid from pg_stat_activity where usename = 'app_api'"
@@ -233,14 +240,6 @@ class Probe:
             time.sleep(0.01)
 
 
-_QUIET: dict[str, Any] = {"log_level": "warning"}
-
-
-@contextmanager
-def _as_it_is() -> Iterator[None]:
-    yield
-
-
 @contextmanager
 def _without_recycling() -> Iterator[None]:
     async def keep(*_: object) -> None:
@@ -255,7 +254,7 @@ def _without_recycling() -> Iterator[None]:
 
 def _private_memory(pid: int) -> int:
     try:
-        found = _SERVER_MEMORY.findall(Path(f"/proc/{pid}/smaps_rollup").read_text())
+        found = _PRIVATE.findall(Path(f"/proc/{pid}/smaps_rollup").read_text())
     except (FileNotFoundError, ProcessLookupError):  # it has just ended
         return 0
     return sum(int(kilobytes) for kilobytes in found) * 1024
