@@ -14,8 +14,6 @@ from uuid import UUID
 
 import psycopg
 from psycopg import sql
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from app.database import psycopg_url
 from app.revisions import head
@@ -52,6 +50,8 @@ def migrate_tenants(url: str) -> None:
         behind = tenants_behind(owner)
     if not behind:
         return
+    from rich.console import Console
+
     failures = list(_migrate_all(url, behind))
     console = Console(stderr=True, highlight=False)
     console.print(f"{len(behind) - len(failures)} of {len(behind)} tenants migrated.")
@@ -150,6 +150,16 @@ def _note(
 
 
 def _migrate_all(url: str, tenants: list[UUID]) -> Iterator[Failure]:
+    # The API and the workers know this module, and show nothing.
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeRemainingColumn,
+    )
+
     with Progress(
         TextColumn("migrating tenants"),
         BarColumn(),
