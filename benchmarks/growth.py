@@ -4,12 +4,11 @@ import itertools
 import json
 import shutil
 import statistics
-import subprocess
 import time
 from typing import Any
 
 import psycopg
-from product import BENCHMARKS, Product, environment
+from product import Product
 from report import Report
 
 SIZES = (1_000_000, 10_000_000)
@@ -113,7 +112,6 @@ def _page(product: Product, admin: psycopg.Connection) -> tuple[str, dict[str, A
     ).fetchone()
     if someone is None:
         raise RuntimeError("there are no tenants")
-    backend = product.repository / "backend"
     job = {
         "url": product.runtime()["urls"]["app_api"],
         "claims": _claims(1),
@@ -121,16 +119,8 @@ def _page(product: Product, admin: psycopg.Connection) -> tuple[str, dict[str, A
         "organization_id": someone[1],
         "statement": "list",
     }
-    done = subprocess.run(
-        [product.python, BENCHMARKS / "plain_sql.py", "show"],
-        cwd=backend,
-        env=environment(**product.runtime()["environment"], PYTHONPATH=str(backend)),
-        input=json.dumps(job),
-        check=True,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    query, parameters = json.loads(done.stdout)
+    settings = product.runtime()["environment"]
+    query, parameters = product.run_script("plain_sql.py", "show", job=job, **settings)
     return query, parameters
 
 

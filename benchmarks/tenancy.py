@@ -1,12 +1,10 @@
 """What a tenant costs in each model of tenancy that the template offers."""
 
-import json
 import os
-import subprocess
 from typing import Any
 
 import yaml
-from product import BENCHMARKS, ROOT, Product, environment, render
+from product import ROOT, Product, render
 from report import Report
 
 LEVELS = [int(level) for level in os.environ.get("TENANTS", "10,100,1000").split(",")]
@@ -62,15 +60,7 @@ def _offered() -> list[str]:
 
 
 def _probe(product: Product) -> list[dict[str, Any]]:
-    backend = product.repository / "backend"
-    done = subprocess.run(
-        [product.python, BENCHMARKS / "tenancy_probe.py", *map(str, LEVELS)],
-        cwd=backend,
-        env=environment(PYTHONPATH=str(backend)),
-        check=True,
-        stdout=subprocess.PIPE,
-    )
-    measured: list[dict[str, Any]] = json.loads(done.stdout)
+    measured: list[dict[str, Any]] = product.run_script("tenancy_probe.py", *map(str, LEVELS))
     return measured
 
 
