@@ -16,9 +16,11 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
+from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 from urllib.parse import unquote, urlsplit
+from uuid import UUID
 
 import httpx
 import psycopg
@@ -209,10 +211,13 @@ class Product:
 
     # --- Its data ---
 
-    def sql(self, query: str, *parameters: object, login: str = "admin") -> list[tuple[Any, ...]]:
+    def sql(
+        self, query: str, *parameters: object, login: str = "admin", schema: str = "public"
+    ) -> list[tuple[Any, ...]]:
         """Run a statement as one of its logins and return the rows."""
         url = self.runtime()["urls"][login]
         with psycopg.connect(url, autocommit=True) as connection:
+            connection.execute(f"set search_path = {schema}".encode())
             cursor = connection.execute(query.encode(), parameters or None)
             return cursor.fetchall() if cursor.description else []
 
@@ -227,6 +232,11 @@ class Product:
     def has_organizations(self) -> bool:
         """Whether tenants are organizations; otherwise every person is a tenant of their own."""
         return self.answers["tenancy_model"] != "users"
+
+    @property
+    def enter(self) -> str:
+        """The function that opens a transaction in the name of a tenant."""
+        return "app.enter_schema" if self.answers["tenancy_model"] == "schemas" else "app.enter"
 
     @property
     def tenant_column(self) -> str:
@@ -263,7 +273,13 @@ class Product:
             tenant = f"{user}-{secrets.token_hex(4)}"
             if not self.has_organizations:
                 user = tenant
-        return Client(self, tenant, self.token(user, tenant, role))
+        client = Client(self, tenant, self.token(user, tenant, role))
+        # Where a tenant gets a place of its own, that takes a moment.
+        until(
+            lambda: client.http.get(f"{API}/me").status_code != httpx.codes.SERVICE_UNAVAILABLE,
+            "a place",
+        )
+        return client
 
     def anonymous(self) -> httpx.Client:
         """Someone who is not signed in."""
@@ -351,6 +367,17 @@ class Client:
         return answer.text
 
     @property
+    def home(self) -> str:
+        """The schema of the tenant's tables."""
+        if self.product.answers["tenancy_model"] == "schemas":
+            return f"tenant_{UUID(self.tenant_id).hex}"
+        return "public"
+
+    def sql(self, query: str, *parameters: object) -> list[tuple[Any, ...]]:
+        """Run a statement as the administrator, where the tenant's tables are."""
+        return self.product.sql(query, *parameters, schema=self.home)
+
+    @cached_property
     def tenant_id(self) -> str:
         me = self.get("/me")
         return str(me["organization" if self.product.has_organizations else "user"]["id"])

@@ -66,16 +66,14 @@ def covering() -> list[Answers]:
     Raises:
         ValueError: one of them is not valid, so that its answer would not be tried.
     """
-    offered = choices()
-    defaults = {name: str(questions()[name]["default"]) for name in offered}
-    lightest = defaults | {"queue_backend": "procrastinate"}
+    defaults = _defaults()
     chosen: list[Answers] = [
         defaults,
         *(
-            lightest | {name: answer}
-            for name, answers in offered.items()
-            for answer in answers
-            if answer != defaults[name]
+            answers
+            for name in defaults
+            for answers in each(name)
+            if answers[name] != defaults[name]
         ),
     ]
     valid = combinations()
@@ -83,6 +81,12 @@ def covering() -> list[Answers]:
         if answers not in valid:
             raise ValueError(f"{answers} is no valid combination: say in covering() how to try it")
     return chosen
+
+
+def each(question: str) -> list[Answers]:
+    """A combination for each answer to one question, and besides what is lightest to run."""
+    lightest = _defaults() | {"queue_backend": "procrastinate"}
+    return [lightest | {question: answer} for answer in choices()[question]]
 
 
 def name_of(answers: Answers) -> str:
@@ -137,6 +141,10 @@ def clean_environment(**extra: str) -> dict[str, str]:
     kept["PATH"] = f"{kept['PATH']}{os.pathsep}{ROOT / '.venv/bin'}"
     kept["UV_PYTHON_DOWNLOADS"] = "never"
     return kept | extra
+
+
+def _defaults() -> dict[str, str]:
+    return {name: str(questions()[name]["default"]) for name in choices()}
 
 
 def _listed(offered: Any) -> Iterator[Any]:

@@ -43,7 +43,7 @@ def begin(client: Client, people: Path) -> str:
     import_id = client.start_import(people)
 
     def rows_done() -> int:
-        ((done,),) = client.product.sql("select rows_done from imports where id = %s", import_id)
+        ((done,),) = client.sql("select rows_done from imports where id = %s", import_id)
         return int(done)
 
     until(lambda: rows_done() > PEOPLE.rows // 20, "the midst of the import", 60.0)
@@ -60,7 +60,7 @@ def require_exactly_once(client: Client, import_id: str) -> None:
     assert client.rejected_rows(import_id) == PEOPLE.rejected_csv
 
     product, tenant = client.product, client.tenant_id
-    contacts = product.sql(
+    contacts = client.sql(
         "select id, name, email, company, amount::text from contacts"  # noqa: S608  # one of two words
         f" where {product.tenant_column} = %s",
         tenant,

@@ -18,6 +18,7 @@ from typing import Any
 import psycopg
 import pytest
 
+from app.choices import tenancy
 from app.dev import processes, servers
 from app.dev.choices import queue
 from app.dev.placement import delete_moved_data
@@ -386,7 +387,8 @@ class MakeDev:
     def parts(self) -> dict[str, ProcessIdentity]:
         found = {name: ProcessIdentity.of(pid) for name, pid in self.runtime()["pids"].items()}
         running = {name: identity for name, identity in found.items() if identity is not None}
-        assert running.keys() == found.keys() == {"postgres", "issuer", "api", "worker", *QUEUE}
+        expected = {"postgres", "issuer", "api", "worker", *QUEUE, *tenancy.PROCESSES}
+        assert running.keys() == found.keys() == expected
         return running
 
 

@@ -742,3 +742,29 @@ def test_definer_functions_give_nothing_away(
             answer = connection.execute(f"select * from {function}".encode()).fetchall()
             for secret in (str(victim.user_id), *victim.made.words):
                 assert secret not in str(answer)
+
+
+def test_a_context_that_outlives_its_transaction_is_noticed(
+    admin: Connection, urls: dict[str, str], tables: list[Table], attacker: Tenant, victim: Tenant
+) -> None:
+    """The suite above is no good unless it fails when the context is not reset."""
+    intruder = Intruder("next on the same connection", "app_api")
+    with (
+        changed(admin, "app.enter(text, text)", ", true)", ", false)"),
+        pytest.raises(AssertionError),
+    ):
+        test_an_intruder_reaches_no_row(admin, urls, tables, attacker, victim, intruder)
+    test_an_intruder_reaches_no_row(admin, urls, tables, attacker, victim, intruder)
+
+
+@contextmanager
+def changed(admin: Connection, function: str, before: str, after: str) -> Iterator[None]:
+    """A function of the database with other words in it, for a while."""
+    found = admin.execute("select pg_get_functiondef(%s::regprocedure)", [function]).fetchone()
+    assert found is not None
+    assert before in found[0]
+    admin.execute(found[0].replace(before, after).encode())
+    try:
+        yield
+    finally:
+        admin.execute(found[0].encode())

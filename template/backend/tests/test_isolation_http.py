@@ -209,7 +209,7 @@ class World:
     def _make_what_it_names(self, operation: Operation, tenant: Tenant) -> None:
         """Make the row that `/line-items/{line_item_id}` names, where the table says how."""
         for segment, name in re.findall(r"/([\w-]+)/\{(\w+)\}", operation.path):
-            table = f"public.{segment.replace('-', '_')}"
+            table = f"{tenants.schema_of(tenant.made.id)}.{segment.replace('-', '_')}"
             if name in tenant.ids or not sample_rows.is_of_tenants(self.admin, table):
                 continue
             try:

@@ -1,10 +1,12 @@
-"""How procrastinate is told to end."""
+"""How procrastinate is told to end, and what it makes of a server that was restarted."""
 
 import asyncio
 
 import pytest
 
+from app.dev.servers import Connections
 from app.jobs import procrastinate
+from tests.conftest import Connection
 
 
 async def test_a_worker_that_did_not_hear_it_is_told_again(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -47,3 +49,19 @@ async def test_a_worker_that_drains_is_left_alone(monkeypatch: pytest.MonkeyPatc
     await begun.wait()
     await procrastinate._end(worker, drain=10.0)  # noqa: SLF001
     assert drained.is_set()
+
+
+async def test_a_server_that_is_back_is_ready_at_the_first_look(
+    connections: Connections, as_admin: Connection
+) -> None:
+    queue = procrastinate.Procrastinate(connections.app_api, connections.app_api)
+    try:
+        await queue.check()
+        ended = as_admin.execute(
+            "select pg_terminate_backend(pid, 10000) from pg_stat_activity"
+            " where application_name = 'queue' and usename = 'app_api'"
+        ).fetchall()
+        assert (True,) in ended
+        await queue.check()
+    finally:
+        await queue.close()

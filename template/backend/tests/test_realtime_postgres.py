@@ -12,7 +12,6 @@ import structlog
 from psycopg import errors
 from structlog.testing import LogCapture
 
-from app.choices import tenancy
 from app.dev.servers import Connections
 from app.realtime import postgres
 from app.realtime.events import (
@@ -304,7 +303,7 @@ def test_a_session_with_claims_reaches_its_own_tenant_only(
 ) -> None:
     mine = tenants.make(admin, uuid4().hex)
     with psycopg.connect(database.app_api) as session:
-        session.execute(f"select {tenancy.ENTER}(%s, 'x')", (mine.claims(),))
+        session.execute("select app.enter(%s, 'x')", (mine.claims(),))
         assert session.execute(CALLS[call].encode(), (mine.id,)).fetchall() is not None
         with pytest.raises(errors.InsufficientPrivilege):
             session.execute(CALLS[call].encode(), (uuid4(),))

@@ -24,6 +24,7 @@ from app.tenancy.session import transaction
 from tests.choices import tenants
 from tests.conftest import Connection, MintToken
 from tests.running import Platform
+from tests.test_isolation import changed
 
 TENANTS = 40
 SECONDS = 120.0
@@ -163,6 +164,20 @@ async def test_a_tenant_that_is_behind_is_asked_to_wait(
     assert (await api.get("/api/v1/contacts", headers=late)).status_code == 200
 
 
+async def test_a_token_with_another_role_is_written_down_and_served(
+    api: httpx.AsyncClient, token: MintToken, as_admin: Connection
+) -> None:
+    tenant = tenants.make(as_admin, uuid4().hex[:12])
+    as_admin.execute(
+        "update memberships set role_as_of = now() - interval '1 hour' where org_id = %s",
+        [tenant.id],
+    )
+    headers = {"Authorization": f"Bearer {token(user=tenant.name, org=tenant.name, role='viewer')}"}
+    answer = await api.get("/api/v1/contacts", headers=headers)
+    assert answer.status_code == 200, answer.text
+    assert (await api.get("/api/v1/me", headers=headers)).json()["role"] == "viewer"
+
+
 @pytest.mark.parametrize("login", ["app_api", "app_worker"])
 def test_without_the_tenants_role_nothing_can_be_read(
     platform: Platform, admin_url: str, login: str
@@ -177,6 +192,31 @@ def test_without_the_tenants_role_nothing_can_be_read(
         # Whoever takes on the role without a proof finds the tables, and no row in them.
         connection.execute(f"set role {schema_of(made.id)}".encode())
         assert connection.execute(table).rowcount == 0
+
+
+def test_a_transaction_that_takes_on_no_role_reads_nothing(
+    connections: Connections, admin: Connection
+) -> None:
+    """What the wall of grants is for: a fault in the beginning of a transaction shows no rows."""
+    made = tenants.make(admin, uuid4().hex[:12])
+    home = schema_of(made.id)
+    admin.execute(
+        f"insert into {home}.contacts (org_id, name, email) values (%s, 'A', 'a@b.c')".encode(),
+        [made.id],
+    )
+    enter = f"select app.enter_schema('{made.claims()}', 'x')".encode()
+    table = f"select from {home}.contacts".encode()
+    with psycopg.connect(connections.app_api) as connection:
+        connection.execute(enter)
+        assert connection.execute(table).rowcount == 1
+        connection.rollback()
+        taking = "set_config('role', app.schema_of(tenant_id), true)"
+        with changed(
+            admin, "app.enter_schema(text, text)", taking, "set_config('role', 'none', true)"
+        ):
+            connection.execute(enter)
+            with pytest.raises(errors.InsufficientPrivilege):
+                connection.execute(table)
 
 
 async def test_a_connection_that_has_seen_many_schemas_is_ended(

@@ -73,8 +73,9 @@ cross join lateral (
             t.name, t.tenant_name)
     where t.tenant_default is distinct from 'app.default_tenant_id()'
       and exists (
-          select from holders h join serving s on s.name = h.role
+          select from holders h
           where h.relation = t.oid and h.privilege = 'INSERT'
+            and h.role not in ('app_definer', 'app_audit')
       )
 ) fault
 where t.tenant_column is not null and t.schema <> 'audit'

@@ -148,6 +148,8 @@ class Procrastinate:
     async def check(self) -> None:
         """Raise if the database cannot be reached, or would not deliver a job."""
         await self._connector.begin()
+        # A server that was restarted is there again, whatever the connections of before say.
+        await self._connector.pool.check()
         async with self._connector.pool.connection() as connection:
             found = await (await connection.execute(_DELIVERS)).fetchone()
         if found is None or found[0] != _TRIGGERS:

@@ -1,6 +1,7 @@
 """What the doctor asks about schemas. A query returns what is wrong: object, problem, cure."""
 
-# A schema and a role of the same name are a tenant's; nothing else may begin like it.
+# A schema and a role of the same name are a tenant's; nothing else may begin like it. What an
+# operator may there is checked where it is checked everywhere.
 _PLACES = """,
 places as (
     select n.oid, n.nspname::text as name, n.nspacl, n.nspowner from pg_namespace n
@@ -54,7 +55,10 @@ select format('schema %I', p.name) as object,
 from places p
 cross join lateral aclexplode(p.nspacl) e
 left join pg_roles g on g.oid = e.grantee
-where e.grantee <> p.nspowner and (g.rolname is distinct from p.name or e.privilege_type <> 'USAGE')
+where e.grantee <> p.nspowner
+  and (
+      g.rolname is null or g.rolname not in (p.name, 'app_operator') or e.privilege_type <> 'USAGE'
+  )
 union all
 select r.name, format('%s is granted to %s', e.privilege_type, coalesce(g.rolname, 'PUBLIC')),
     format('revoke %s on %s from %s;', lower(e.privilege_type), r.name,
@@ -64,7 +68,8 @@ join relations r on r.schema = p.name
 join pg_class c on c.oid = r.oid
 cross join lateral aclexplode(c.relacl) e
 left join pg_roles g on g.oid = e.grantee
-where e.grantee <> c.relowner and g.rolname is distinct from p.name
+where e.grantee <> c.relowner
+  and (g.rolname is null or g.rolname not in (p.name, 'app_operator'))
 order by 1, 2
 """
 

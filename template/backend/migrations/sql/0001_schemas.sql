@@ -130,6 +130,10 @@ begin
     if tenant_id is null or tenant_id = '00000000-0000-0000-0000-000000000000' then
         return;
     end if;
+    if not known and app.claims() ? 'sub' then
+        -- The login, not the tenant's role, writes down what the token says; then it asks again.
+        return;
+    end if;
     revision := app.revision_of(tenant_id);
     if revision is null then
         obstacle := 'new';

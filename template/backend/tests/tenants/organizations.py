@@ -49,6 +49,9 @@ MUTATIONS = (
 )
 """What the doctor must notice: a name, the statements, and the check with its object."""
 
+FINDINGS: Mapping[str, tuple[str, ...]] = {}
+"""What it says of a missing protection of every model, where that differs here."""
+
 
 def claims(name: str, subject: str | None = None, role: str = "admin") -> dict[str, object]:
     """What a token says of the tenant's own person, or of somebody who names this tenant."""

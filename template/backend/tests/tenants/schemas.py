@@ -1,5 +1,6 @@
 """Tenants as tests need them: organizations that have tables of their own."""
 
+from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote
 
@@ -21,6 +22,7 @@ from tests.tenants.organizations import (
 )
 
 __all__ = [
+    "FINDINGS",
     "MUTATIONS",
     "NAMED",
     "OUTSIDERS",
@@ -54,9 +56,34 @@ MUTATIONS = (
         "tenant that acts for another",
         f"create role {_OTHER} nologin; grant app_definer to {_OTHER}",
         f"tenant-roles: role {_OTHER}",
+        f"logins: role {_OTHER}",
     ),
 )
 """What the doctor must notice: a name, the statements, and the check with its object."""
+
+_GRANTED = "tenant-schemas: public.contacts"
+
+FINDINGS: Mapping[str, tuple[str, ...]] = {
+    "grant to a new role without a policy": (
+        "policy-coverage: public.contacts, analyst",
+        _GRANTED,
+    ),
+    "TRUNCATE granted": ("grants: public.contacts, app_api", _GRANTED),
+    "TRIGGER granted": ("grants: public.contacts, app_worker", _GRANTED),
+    "table granted to PUBLIC": (
+        "grants: public.contacts",
+        "policy-coverage: public.contacts, app_api",
+        "policy-coverage: public.contacts, app_worker",
+        _GRANTED,
+    ),
+    # A login does not inherit here, so that it holds nothing of what it may become.
+    "API in the role of the trail's owner, through another": (
+        "logins: role app_api",
+        "logins: role go_between",
+    ),
+    "API in the role of the trail's owner": ("logins: role app_api",),
+}
+"""What it says of a missing protection of every model, where that differs here."""
 
 
 def make(admin: psycopg.Connection[Any], name: str, secret: str = "T") -> Tenant:

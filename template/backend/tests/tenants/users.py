@@ -26,6 +26,9 @@ OUTSIDERS = ("newcomer who names the person's id",)
 MUTATIONS: tuple[tuple[str, str, str], ...] = ()
 """What else the doctor must notice: a name, the statements, and the check with its object."""
 
+FINDINGS: Mapping[str, tuple[str, ...]] = {}
+"""What it says of a missing protection of every model, where that differs here."""
+
 
 def claims(name: str, subject: str | None = None) -> dict[str, object]:
     """What a token says of a person, or of somebody who names them as their organization."""
