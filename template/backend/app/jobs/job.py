@@ -37,7 +37,9 @@ class Job:
         engine: AsyncEngine,
         channel: Channel,
         storage: Storage,
+        place: UUID | None = None,
     ) -> None:
+        self.place = place
         self.id = job_id
         self.request_id = request_id
         self._worker_id = worker_id
@@ -62,6 +64,8 @@ class Job:
             TenantNotReady: the tenant's tables are not what this code needs.
         """
         claims = {"job_id": str(self.id), "worker_id": str(self._worker_id)}
+        if self.place is not None:
+            claims["place"] = str(self.place)
         async with transaction(self._engine, claims, self.request_id) as (session, standing):
             if standing.obstacle is not None:
                 raise TenantNotReady(standing.obstacle)

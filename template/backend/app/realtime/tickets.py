@@ -5,9 +5,12 @@ import secrets
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
+from uuid import UUID
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from app.choices import tenancy
 
 LIFETIME = timedelta(seconds=30)
 """Long enough to open a WebSocket with it, too short to be worth stealing."""
@@ -18,6 +21,7 @@ _RANDOM_BYTES = 32
 _ISSUE = text("""
     insert into app.realtime_tickets (hash, claims, token_expires_at, expires_at)
     values (:hash, app.claims(), :token_expires_at, :expires_at)
+    returning tenant_id
 """)
 _REDEEM = text("select claims, token_expires_at from app.redeem_ticket(:hash)")
 
@@ -44,26 +48,32 @@ async def issue(session: AsyncConnection, token_expires_at: int) -> Issued:
         token_expires_at: Unix time in seconds; what the ticket opens ends then.
     """
     lease_end = datetime.fromtimestamp(token_expires_at, UTC)
-    ticket = secrets.token_urlsafe(_RANDOM_BYTES)
+    secret = secrets.token_urlsafe(_RANDOM_BYTES)
     expires_at = min(datetime.now(UTC) + LIFETIME, lease_end)
-    await session.execute(
+    tenant_id: UUID = await session.scalar(
         _ISSUE,
         {
-            "hash": _hash(ticket),
+            "hash": _hash(secret),
             "token_expires_at": lease_end,
             "expires_at": expires_at,
         },
     )
-    return Issued(ticket, expires_at)
+    return Issued(f"{tenant_id.hex}.{secret}", expires_at)
 
 
 async def redeem(engine: AsyncEngine, ticket: str) -> Redeemed | None:
     """Spend a ticket. None if it is unknown, used or expired: which of them, nobody learns."""
-    async with engine.connect() as session:
-        row = (await session.execute(_REDEEM, {"hash": _hash(ticket)})).one_or_none()
+    # Before it is redeemed nobody has proven anything, so it says where it has to be looked for.
+    place, _, secret = ticket.partition(".")
+    try:
+        tenant_id = UUID(hex=place)
+    except ValueError:
+        return None
+    async with tenancy.home(engine, tenant_id) as home, home.connect() as session:
+        row = (await session.execute(_REDEEM, {"hash": _hash(secret)})).one_or_none()
         await session.commit()
     return None if row is None else Redeemed(row.claims, row.token_expires_at)
 
 
-def _hash(ticket: str) -> bytes:
-    return hashlib.sha256(ticket.encode()).digest()
+def _hash(secret: str) -> bytes:
+    return hashlib.sha256(secret.encode()).digest()

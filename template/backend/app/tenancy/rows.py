@@ -22,6 +22,19 @@ from app.tenancy.shared import (
     remove_place,
     schema_of,
 )
+from app.tenancy.single import (
+    Settings,
+    announce,
+    at_home,
+    create_engine,
+    databases_of,
+    home,
+    home_named,
+    homes_with_jobs,
+    reroute,
+    routed,
+    visit,
+)
 
 __all__ = [
     "CHECKS",
@@ -35,14 +48,25 @@ __all__ = [
     "TENANT",
     "TENANT_COLUMN",
     "TENANT_FUNCTION",
+    "Settings",
     "TenantTable",
+    "announce",
+    "at_home",
+    "create_engine",
+    "databases_of",
+    "home",
+    "home_named",
+    "homes_with_jobs",
     "make_place",
     "migrate_tenants",
     "organization_json",
     "readings",
     "recycle",
     "remove_place",
+    "reroute",
+    "routed",
     "schema_of",
+    "visit",
     "why_no_tenant",
 ]
 

@@ -235,14 +235,16 @@ $$;
 
 -- What a look found. A mark that was made since then stays as it is.
 create function app.settle_mark(
-    tenant uuid, seen_mark timestamptz, next_look timestamptz,
+    tenant uuid, seen_mark timestamptz, look_after interval,
     now_waiting bigint, now_delayed bigint, now_running bigint, now_dead bigint,
     now_oldest timestamptz
 ) returns void
 language sql volatile security definer set search_path = ''
 as $$
     update app.marks m
-    set look_at = case when m.marked_at = seen_mark then next_look else m.look_at end,
+    set look_at = case
+            when m.marked_at = seen_mark then clock_timestamp() + look_after else m.look_at
+        end,
         waiting = now_waiting, delayed = now_delayed, running = now_running, dead = now_dead,
         oldest_due = now_oldest
     where m.id = tenant
@@ -256,7 +258,7 @@ as $$ select m.id from app.marks m where m.look_at is not null or m.dead > 0 ord
 -- in the middle of a transaction, who may have made a mark and not written the job yet.
 create function app.look_around(
     out waiting bigint, out delayed bigint, out running bigint, out dead bigint, out parked bigint,
-    out oldest_due timestamptz, out next_due timestamptz
+    out oldest_due timestamptz, out next_due interval
 )
 language sql stable security definer set search_path = ''
 as $$
@@ -266,7 +268,7 @@ as $$
            count(*) filter (where app.job_state(j) = 'dead'),
            count(*) filter (where app.job_state(j) = 'parked'),
            min(j.run_after) filter (where app.job_state(j) = 'waiting'),
-           min(j.run_after) filter (where app.job_state(j) = 'delayed')
+           min(j.run_after) filter (where app.job_state(j) = 'delayed') - now()
     from app.outbox j
 $$;
 
@@ -299,15 +301,6 @@ as $$
     join pg_catalog.pg_database d on d.oid = a.datid and d.datname = pg_catalog.current_database()
     where l.locktype = 'virtualxid' and l.mode = 'ExclusiveLock' and l.pid <> pg_backend_pid()
 $$;
-
-create trigger refuse_second_tenant before insert on public.tenants
-    for each row execute function app.refuse_second_tenant();
-create trigger refuse_while_moving before insert or update or delete on app.outbox
-    for each statement execute function app.refuse_while_moving();
-create trigger refuse_while_moving before insert or update or delete on app.workers
-    for each statement execute function app.refuse_while_moving();
-create trigger refuse_while_moving before insert or update or delete on app.realtime_tickets
-    for each statement execute function app.refuse_while_moving();
 
 -- A new tenant waits for its database: whoever makes databases hears of it.
 create function app.call_for_database() returns trigger
@@ -346,6 +339,7 @@ begin
     revision := pg_catalog.array_to_string(app.schema_versions(), ' ');
     if state = 'moved' then
         obstacle := 'moved';
+        known := true;
     elsif not app.is_at_home() then
         raise exception 'this database belongs to another tenant' using errcode = '42501';
     elsif state = 'moving' then
@@ -367,7 +361,7 @@ begin
     grant execute on function
         app.take_marks(integer, interval), app.look_around(), app.tenants_with_jobs(),
         app.settle_mark(
-            uuid, timestamptz, timestamptz, bigint, bigint, bigint, bigint, timestamptz
+            uuid, timestamptz, interval, bigint, bigint, bigint, bigint, timestamptz
         )
     to app_worker;
     execute format(
@@ -379,3 +373,12 @@ begin
     execute 'reset role';
 end;
 $$;
+
+create trigger refuse_second_tenant before insert on public.tenants
+    for each row execute function app.refuse_second_tenant();
+create trigger refuse_while_moving before insert or update or delete on app.outbox
+    for each statement execute function app.refuse_while_moving();
+create trigger refuse_while_moving before insert or update or delete on app.workers
+    for each statement execute function app.refuse_while_moving();
+create trigger refuse_while_moving before insert or update or delete on app.realtime_tickets
+    for each statement execute function app.refuse_while_moving();
