@@ -21,7 +21,6 @@ _RANDOM_BYTES = 32
 _ISSUE = text("""
     insert into app.realtime_tickets (hash, claims, token_expires_at, expires_at)
     values (:hash, app.claims(), :token_expires_at, :expires_at)
-    returning tenant_id
 """)
 _REDEEM = text("select claims, token_expires_at from app.redeem_ticket(:hash)")
 
@@ -40,17 +39,18 @@ class Redeemed(NamedTuple):
     token_expires_at: datetime
 
 
-async def issue(session: AsyncConnection, token_expires_at: int) -> Issued:
+async def issue(session: AsyncConnection, tenant_id: UUID, token_expires_at: int) -> Issued:
     """Write a ticket for the person and the tenant of the session.
 
     Args:
         session: in which the database has proven both.
+        tenant_id: The tenant, whom the ticket names.
         token_expires_at: Unix time in seconds; what the ticket opens ends then.
     """
     lease_end = datetime.fromtimestamp(token_expires_at, UTC)
     secret = secrets.token_urlsafe(_RANDOM_BYTES)
     expires_at = min(datetime.now(UTC) + LIFETIME, lease_end)
-    tenant_id: UUID = await session.scalar(
+    await session.execute(
         _ISSUE,
         {
             "hash": _hash(secret),

@@ -40,7 +40,7 @@ class DatabasePlaces:
             [tenant_id, settings.tenant_server, name],
         ).fetchall()[0]
         home_url = url_on(url, settings.migration_tenant_servers, server, database)
-        with _maintenance(url, server) as admin:
+        with maintenance(url, server) as admin:
             if not _exists(admin, database):
                 copy_template(admin, template_name(owner.info.dbname), database)
         with psycopg.connect(home_url, autocommit=True) as home:
@@ -65,7 +65,7 @@ def migrate_tenants(url: str) -> None:
             owner.execute("select app.set_here('control', null, 'open')")
             template = template_name(owner.info.dbname)
         for server in (DEFAULT, *settings.migration_tenant_servers):
-            admin = stack.enter_context(_maintenance(url, server))
+            admin = stack.enter_context(maintenance(url, server))
             if server != DEFAULT:
                 stack.enter_context(owner_roles(admin))
                 set_passwords(admin, settings)
@@ -111,7 +111,7 @@ def _name(control: str, what: str) -> str:
 
 
 @contextmanager
-def _maintenance(url: str, server: str) -> Iterator[psycopg.Connection]:
+def maintenance(url: str, server: str) -> Iterator[psycopg.Connection]:
     """A connection to a server, to make databases there."""
     there = url_on(url, get_settings().migration_tenant_servers, server, None)
     with psycopg.connect(there, autocommit=True) as admin:

@@ -103,7 +103,8 @@ async def _visit(databases: Databases, look: Look, mark: Any) -> int:
     try:
         handed, found = await _look_around(databases, look, place)
     except (SQLAlchemyError, psycopg.Error) as error:
-        log.warning("tenant.away", tenant_id=str(mark.tenant_id), reason=str(error))
+        # One tenant's trouble must not hold up the others' jobs; the next look comes in TURN.
+        log.warning("tenant.not_looked_at", tenant_id=str(mark.tenant_id), reason=str(error))
         databases.forget_tenant(mark.tenant_id)
         return 0
     async with databases.connect() as control:

@@ -74,6 +74,7 @@ create policy definer_select on app.marks for select to app_definer using (true)
 create policy definer_insert on app.marks for insert to app_definer with check (true);
 create policy definer_update on app.marks for update to app_definer using (true) with check (true);
 
+grant execute on function app.job_state(app.outbox) to app_definer;
 grant create on schema app to app_definer;
 set role app_definer;
 
@@ -299,7 +300,8 @@ as $$
     from pg_catalog.pg_locks l
     join pg_catalog.pg_stat_get_activity(null) a on a.pid = l.pid
     join pg_catalog.pg_database d on d.oid = a.datid and d.datname = pg_catalog.current_database()
-    where l.locktype = 'virtualxid' and l.mode = 'ExclusiveLock' and l.pid <> pg_backend_pid()
+    where a.usesysid is not null  -- no vacuum of the server's own
+      and l.locktype = 'virtualxid' and l.mode = 'ExclusiveLock' and l.pid <> pg_backend_pid()
 $$;
 
 -- A new tenant waits for its database: whoever makes databases hears of it.
@@ -370,6 +372,10 @@ begin
         'app.adopt_tenant(uuid, text, text, text), app.tenants_behind(text), '
         'app.note_migration(uuid, text, text), app.mark_tenant(uuid), app.refuse_second_tenant(), '
         'app.refuse_while_moving(), app.tenants_with_jobs() to %I', session_user);
+    execute 'reset role';
+    -- Who moves a tenant to another server takes the whole trail along: see app/tenancy/move.py.
+    execute 'set role app_audit';
+    create policy moved_as_a_whole on audit.events for select to app_audit using (true);
     execute 'reset role';
 end;
 $$;
