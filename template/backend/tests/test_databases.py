@@ -96,13 +96,13 @@ class Product:
         server, database = self.at(tenant_id)
         return self.admin(database, server)
 
-    def pools(self, **more: str) -> Databases:
-        """The connections of an API's process."""
+    def pools(self, name: str = "tests", **more: str) -> Databases:
+        """The connections of an API's process, by the name that the server lists."""
         told = self.settings("app_api", **more)
         values = self.platform.environment({**self.connections.for_api(), **told})
-        values = {name.lower(): value for name, value in values.items()}
-        settings = Settings(_env_file=None, **values)  # type: ignore[arg-type]
-        return Databases(settings, application_name=f"tests-{secrets.token_hex(4)}")
+        known: dict[str, Any] = {name.lower(): value for name, value in values.items()}
+        known["tenant_servers"] = json.loads(known["tenant_servers"])
+        return Databases(Settings(_env_file=None, **known), application_name=name)
 
 
 @pytest.fixture(scope="module")
@@ -136,13 +136,9 @@ def control(product: Product) -> Iterator[Connection]:
 
 
 @pytest.fixture(scope="module")
-def provisioner(product: Product) -> None:
-    """Databases are made as soon as a tenant is there."""
+async def client(product: Product) -> AsyncIterator[httpx.AsyncClient]:
+    """Of an API, beside which databases are made as soon as a tenant is there."""
     product.platform.start_others(product.connections)
-
-
-@pytest.fixture(scope="module")
-async def client(product: Product, provisioner: None) -> AsyncIterator[httpx.AsyncClient]:
     process, address = product.platform.api(product.connections, **product.settings("app_api"))
     process.start()
     async with httpx.AsyncClient(base_url=f"{address}/api/v1", timeout=60.0) as made:
@@ -352,18 +348,18 @@ async def test_connections_stay_bounded_with_more_tenants_than_pools(
     product: Product, client: httpx.AsyncClient, token: MintToken, control: Connection
 ) -> None:
     names = [name for _, name, _ in [await a_tenant(client, token) for _ in range(7)]]
-    pools = product.pools(TENANT_POOLS="3", TENANT_POOL_SIZE="2", DATABASE_POOL_TIMEOUT="60")
+    name = f"tests-{secrets.token_hex(4)}"
+    pools = product.pools(name, TENANT_POOLS="3", TENANT_POOL_SIZE="2", DATABASE_POOL_TIMEOUT="60")
     count = "select count(*) from pg_stat_activity where application_name = %s and datname <> %s"
-    name_of_pools = pools._application_name
     seen = []
 
-    async def ask(name: str) -> None:
-        async with transaction(pools, tenants.claims(name), "tests") as (session, _):
+    async def ask(tenant: str) -> None:
+        async with transaction(pools, tenants.claims(tenant), "tests") as (session, _):
             await session.execute(text("select pg_sleep(0.01)"))
-        seen.append(scalar(control, count, name_of_pools, control.info.dbname))
+        seen.append(scalar(control, count, name, control.info.dbname))
 
     try:
-        await asyncio.gather(*(ask(name) for name in names * 12))
+        await asyncio.gather(*(ask(tenant) for tenant in names * 12))
         assert max(seen) <= 3 * 2
         assert pools.connected == 3
         async with pools.connect(), transaction(pools, tenants.claims(names[0]), "tests"):
@@ -371,7 +367,7 @@ async def test_connections_stay_bounded_with_more_tenants_than_pools(
             assert pools.connected == 1, "what is in use stays"
     finally:
         await pools.dispose()
-    gone = lambda: scalar(control, count, name_of_pools, control.info.dbname) == 0  # noqa: E731
+    gone = lambda: scalar(control, count, name, control.info.dbname) == 0  # noqa: E731
     assert wait_until(gone, SECONDS)
 
 
@@ -392,11 +388,11 @@ async def test_who_finds_every_pool_in_use_is_told_so(
 # --- Jobs ---------------------------------------------------------------------------------------
 
 
+@pytest.mark.usefixtures("jobs_done")
 async def test_a_job_is_found_however_late_its_transaction_ends(
     product: Product,
     client: httpx.AsyncClient,
     token: MintToken,
-    jobs_done: AppProcess,
     control: Connection,
 ) -> None:
     tenant_id, name, _ = await a_tenant(client, token)
@@ -471,8 +467,9 @@ class Load:
         return told
 
 
+@pytest.mark.usefixtures("jobs_done")
 async def test_a_move_under_load_loses_and_doubles_nothing(
-    product: Product, client: httpx.AsyncClient, token: MintToken, jobs_done: AppProcess
+    product: Product, client: httpx.AsyncClient, token: MintToken
 ) -> None:
     tenant_id, _, headers = await a_tenant(client, token)
     lines = "".join(f"P{n},{uuid4().hex}@example.org,,{n}\n" for n in range(5000))
@@ -523,16 +520,15 @@ async def test_a_killed_move_can_be_repeated_or_undone(
     tenant_id, _, headers = await a_tenant(client, token)
     assert (await client.post("/contacts", headers=headers, json=contact())).status_code == 201
     _, database = product.at(tenant_id)
-    with product.home(tenant_id) as home:
-        # It waits for whoever is in the middle of something, so it can be met there.
-        with home.transaction():
-            home.execute("select from contacts")
-            process = product.types("tenants", "move", str(tenant_id), "--to", SECOND)
-            with product.home(tenant_id) as other:
-                state = "select state from app.here"
-                assert wait_until(lambda: scalar(other, state) == "moving", SECONDS)
-            os.killpg(process.pid, signal.SIGKILL)
-            process.communicate()
+    # It waits for whoever is in the middle of something, so it can be met there.
+    with product.home(tenant_id) as home, home.transaction():
+        home.execute("select from contacts")
+        process = product.types("tenants", "move", str(tenant_id), "--to", SECOND)
+        with product.home(tenant_id) as other:
+            state = "select state from app.here"
+            assert wait_until(lambda: scalar(other, state) == "moving", SECONDS)
+        os.killpg(process.pid, signal.SIGKILL)
+        process.communicate()
     refused = await client.post("/contacts", headers=headers, json=contact())
     assert (refused.status_code, refused.json()["type"]) == (503, "urn:problem:unavailable")
     assert len((await client.get("/contacts", headers=headers)).json()["items"]) == 1
@@ -543,11 +539,7 @@ async def test_a_killed_move_can_be_repeated_or_undone(
     added = await client.post("/contacts", headers=headers, json=contact())
     assert added.status_code == 201, added.text
     assert len((await client.get("/contacts", headers=headers)).json()["items"]) == 2
-    with (
-        product.admin(None, SECOND)
-        if False
-        else psycopg.connect(product.second.url("postgres"), autocommit=True) as second
-    ):
+    with psycopg.connect(product.second.url("postgres"), autocommit=True) as second:
         there = "select exists (select from pg_database where datname = %s)"
         assert scalar(second, there, database) is not bool(again)
 
