@@ -562,7 +562,7 @@ async def test_an_operators_commands_act_where_the_rows_are(
     archive = tmp_path / "archive.zip"
     told = product.succeeds("tenants", "export", str(tenant_id), "--output", str(archive))
     assert "rows and 0 files" in told
-    assert f"user_{name}" in product.succeeds("members", "list", name)
+    assert "owner" in product.succeeds("members", "list", name)
     product.succeeds("members", "remove", name, f"user_{name}")
     assert (await client.get("/contacts", headers=headers)).status_code == 403
     product.succeeds("members", "restore", name, f"user_{name}")

@@ -42,7 +42,9 @@ def main() -> int:
 def report(examinations: Sequence[Examination], database: str) -> int:
     """Print a table of all checks, then a line for each finding with its cure; return the code."""
     console = Console(highlight=False)
-    table = Table("check", "object", "verdict", title=f"Database {database}")
+    # On one line, however narrow the terminal: there may be many databases.
+    console.print(f"Database {escape(database)}", soft_wrap=True)
+    table = Table("check", "object", "verdict")
     failures = warnings = 0
     for examination in examinations:
         name = examination.check.name

@@ -136,8 +136,13 @@ def abort(name: str, server: str) -> None:
                 )
             with psycopg.connect(owner_url_of(owner_url(), at, database), autocommit=True) as old:
                 _set(old, tenant.id, "open")
-            with maintenance(owner_url(), server) as admin:
-                _drop(admin, database)
+                with (
+                    maintenance(owner_url(), server) as admin,
+                    owner_roles(old),
+                    owner_roles(admin),
+                ):
+                    # The roles that the interrupted move had borrowed are given back with these.
+                    _drop(admin, database)
     typer.echo(f"{tenant.title} is served from {at}, as before.")
 
 

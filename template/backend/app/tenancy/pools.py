@@ -41,15 +41,15 @@ class TenantEngine(AsyncEngine):
 
     Attributes:
         control: Those to the control database.
-        tenant_id: Whose it is.
+        place: Whose it is, and where.
         users: How many are using it now.
         used_at: When somebody did last, on the monotonic clock.
     """
 
-    def __init__(self, control: AsyncEngine, tenant_id: UUID, engine: AsyncEngine) -> None:
+    def __init__(self, control: AsyncEngine, place: Place, engine: AsyncEngine) -> None:
         super().__init__(engine.sync_engine)
         self.control = control
-        self.tenant_id = tenant_id
+        self.place = place
         self.users = 0
         self.used_at = 0.0
 
@@ -66,10 +66,11 @@ class Databases(AsyncEngine):
         super().__init__(control.sync_engine)
         self._settings = settings
         self._application_name = application_name
-        self._pools: OrderedDict[tuple[str, str], TenantEngine] = OrderedDict()
+        self._pools: OrderedDict[UUID, TenantEngine] = OrderedDict()
         self._known: OrderedDict[str | UUID, tuple[Place, float]] = OrderedDict()
         self._turn = asyncio.Lock()
         self._freed = asyncio.Event()
+        self._sweeper: asyncio.Task[None] | None = None
 
     @property
     def connected(self) -> int:
@@ -110,10 +111,11 @@ class Databases(AsyncEngine):
         Raises:
             sqlalchemy.exc.TimeoutError: as many databases as may be are in use, and stay so.
         """
-        key = (place.server, place.database)
-        pool = self._pools.get(key) or await self._make(key, place)
+        pool = self._pools.get(place.tenant_id)
+        if pool is None or pool.place != place:
+            pool = await self._make(place)
         pool.users += 1
-        self._pools.move_to_end(key)
+        self._pools.move_to_end(place.tenant_id)
         try:
             yield pool
         finally:
@@ -126,14 +128,17 @@ class Databases(AsyncEngine):
         """End the connections to databases that were not needed for so long."""
         before = time.monotonic() - seconds
         async with self._turn:
-            for key, pool in list(self._pools.items()):
-                if not pool.users and pool.used_at < before:
-                    del self._pools[key]
+            for tenant_id, pool in list(self._pools.items()):
+                if not pool.users and pool.used_at <= before:
+                    del self._pools[tenant_id]
                     await pool.dispose()
 
     async def dispose(self, close: bool = True) -> None:  # as its base has it
         """End all connections that nobody uses."""
         if close:
+            if self._sweeper is not None:
+                self._sweeper.cancel()
+                self._sweeper = None
             await self.close_idle(0.0)
         await super().dispose(close)
 
@@ -153,28 +158,41 @@ class Databases(AsyncEngine):
             self._known.popitem(last=False)
         return place
 
-    async def _make(self, key: tuple[str, str], place: Place) -> TenantEngine:
+    async def _make(self, place: Place) -> TenantEngine:
         try:
             async with asyncio.timeout(self._settings.database_pool_timeout), self._turn:
-                while key not in self._pools and self.connected >= self._settings.tenant_pools:
-                    await self._end_one()
-                if key not in self._pools:
-                    self._pools[key] = self._engine(place)
-                return self._pools[key]
+                while (pool := self._pools.get(place.tenant_id)) is None or pool.place != place:
+                    if pool is not None:
+                        # The tenant has moved, and this leads to where it was.
+                        await self._end(None if pool.users else place.tenant_id)
+                    elif self.connected >= self._settings.tenant_pools:
+                        idle = (found for found, pool in self._pools.items() if not pool.users)
+                        await self._end(next(idle, None))
+                    else:
+                        self._pools[place.tenant_id] = self._engine(place)
+                        if self._sweeper is None:
+                            self._sweeper = asyncio.create_task(self._sweep())
+                return pool
         except TimeoutError:
             raise PoolTimeoutError(
                 f"{self.connected} tenants' databases are in use, which is the limit (TENANT_POOLS)"
             ) from None
 
-    async def _end_one(self) -> None:
-        idle = next((key for key, pool in self._pools.items() if not pool.users), None)
-        if idle is None:
+    async def _end(self, tenant_id: UUID | None) -> None:
+        """End a tenant's connections; None if they are in use, so that one has to wait."""
+        if tenant_id is None:
             self._freed.clear()
             await self._freed.wait()
         else:
             # Nobody makes another one before these connections are gone: the limit holds at the
             # server too.
-            await self._pools.pop(idle).dispose()
+            await self._pools.pop(tenant_id).dispose()
+
+    async def _sweep(self) -> None:
+        """End what nobody needs, as long as this process lives: its server may have to go."""
+        while True:
+            await asyncio.sleep(IDLE_SECONDS / 2)
+            await self.close_idle()
 
     def _engine(self, place: Place) -> TenantEngine:
         own = self._settings.database_url.get_secret_value()
@@ -185,7 +203,7 @@ class Databases(AsyncEngine):
             url=url,
             pool_size=self._settings.tenant_pool_size,
         )
-        return TenantEngine(self, place.tenant_id, engine)
+        return TenantEngine(self, place, engine)
 
 
 def create_engine(settings: "Settings", *, application_name: str) -> Databases:

@@ -56,7 +56,7 @@ async def announce(session: Session) -> None:
     home = session.engine
     if isinstance(home, TenantEngine):
         async with home.control.connect() as control:
-            await control.execute(_MARK, {"tenant": home.tenant_id})
+            await control.execute(_MARK, {"tenant": home.place.tenant_id})
 
 
 async def visit(engine: AsyncEngine, look: Look) -> int:
@@ -67,7 +67,6 @@ async def visit(engine: AsyncEngine, look: Look) -> int:
         marks = (await control.execute(_TAKE, parameters)).all()
     looks = [look(databases, None), *(_visit(databases, look, mark) for mark in marks)]
     found = await asyncio.gather(*looks, return_exceptions=True)
-    await databases.close_idle()
     failures = [outcome for outcome in found if isinstance(outcome, BaseException)]
     if failures:
         # The queue or the control database is away: whoever called knows what to do about that.
