@@ -84,9 +84,18 @@ def covering() -> list[Answers]:
 
 
 def each(question: str) -> list[Answers]:
-    """A combination for each answer to one question, and besides what is lightest to run."""
+    """A combination for each answer to one question, and besides what is lightest to run.
+
+    An answer that does not go with that is in the company of the defaults.
+    """
     lightest = _defaults() | {"queue_backend": "procrastinate"}
-    return [lightest | {question: answer} for answer in choices()[question]]
+    valid = combinations()
+    light = [lightest | {question: answer} for answer in choices()[question]]
+    usual = [_defaults() | {question: answer} for answer in choices()[question]]
+    return [
+        answers if answers in valid else other
+        for answers, other in zip(light, usual, strict=True)
+    ]
 
 
 def name_of(answers: Answers) -> str:

@@ -12,54 +12,13 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from app.database import Session, psycopg_url
 from app.revisions import earlier_revisions
 from app.tenancy import fan_out
-from app.tenancy.organizations import (
-    IDENTITY_SQL,
-    TENANT,
-    TENANT_COLUMN,
-    TENANT_FUNCTION,
-    TenantTable,
-    organization_json,
-    why_no_tenant,
-)
-from app.tenancy.pools import create_engine
-from app.tenancy.rounds import announce, homes_with_jobs, visit
+from app.tenancy.organizations import *
+from app.tenancy.pools import create_engine as create_engine
+from app.tenancy.rounds import announce as announce
 from app.tenancy.rounds import databases_of as _pools
-from app.tenancy.servers import Settings
-
-__all__ = [
-    "CHECKS",
-    "ENTER",
-    "HOMES",
-    "IDENTITY_SQL",
-    "ISOLATION_SQL",
-    "MODEL",
-    "PROCESSES",
-    "REVISIONS",
-    "TENANT",
-    "TENANT_COLUMN",
-    "TENANT_FUNCTION",
-    "Settings",
-    "TenantTable",
-    "announce",
-    "at_home",
-    "create_engine",
-    "databases_of",
-    "home",
-    "home_named",
-    "homes_with_jobs",
-    "make_place",
-    "migrate_tenants",
-    "organization_json",
-    "places",
-    "readings",
-    "recycle",
-    "remove_place",
-    "reroute",
-    "routed",
-    "schema_of",
-    "visit",
-    "why_no_tenant",
-]
+from app.tenancy.rounds import homes_with_jobs as homes_with_jobs
+from app.tenancy.rounds import visit as visit
+from app.tenancy.servers import Settings as Settings
 
 ENTER = "app.enter_database"
 PROCESSES = {"provisioner": ("databases", "serve")}

@@ -19,7 +19,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from app.database import psycopg_url
 
-PROCESSES = 4
+AT_A_TIME = 4
 """So many tenants are migrated at a time: each takes one connection."""
 
 _WORTH_PROCESSES = 8
@@ -150,6 +150,6 @@ def _outcomes(url: str, places: Places, tenants: list[UUID]) -> Iterable[Failure
         yield from (migrate_tenant(url, places, tenant_id) for tenant_id in tenants)
         return
     # Alembic's context is the process's own, so that threads would share it.
-    with ProcessPoolExecutor(PROCESSES, multiprocessing.get_context("spawn")) as pool:
+    with ProcessPoolExecutor(AT_A_TIME, multiprocessing.get_context("spawn")) as pool:
         running = [pool.submit(migrate_tenant, url, places, tenant_id) for tenant_id in tenants]
         yield from (future.result() for future in as_completed(running))

@@ -8,6 +8,8 @@ from psycopg import sql
 from app.revisions import head
 from app.tenancy.fan_out import turn
 
+__all__ = ["SchemaPlaces", "remove_place", "schema_of"]
+
 
 class SchemaPlaces:
     """Places in schemas of the one database. See `fan_out.Places`."""

@@ -9,65 +9,10 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from app.database import Session
 from app.revisions import earlier_revisions
 from app.tenancy import fan_out
-from app.tenancy.organizations import (
-    IDENTITY_SQL,
-    TENANT,
-    TENANT_COLUMN,
-    TENANT_FUNCTION,
-    TenantTable,
-    organization_json,
-    why_no_tenant,
-)
-from app.tenancy.schema_checks import CHECKS
-from app.tenancy.schema_places import SchemaPlaces, remove_place, schema_of
-from app.tenancy.single import (
-    Settings,
-    announce,
-    at_home,
-    create_engine,
-    databases_of,
-    home,
-    home_named,
-    homes_with_jobs,
-    reroute,
-    routed,
-    visit,
-)
-
-__all__ = [
-    "CHECKS",
-    "ENTER",
-    "HOMES",
-    "IDENTITY_SQL",
-    "ISOLATION_SQL",
-    "MODEL",
-    "places",
-    "PROCESSES",
-    "REVISIONS",
-    "TENANT",
-    "TENANT_COLUMN",
-    "TENANT_FUNCTION",
-    "Settings",
-    "TenantTable",
-    "announce",
-    "at_home",
-    "create_engine",
-    "databases_of",
-    "home",
-    "home_named",
-    "homes_with_jobs",
-    "make_place",
-    "migrate_tenants",
-    "organization_json",
-    "readings",
-    "recycle",
-    "remove_place",
-    "reroute",
-    "routed",
-    "schema_of",
-    "visit",
-    "why_no_tenant",
-]
+from app.tenancy.organizations import *
+from app.tenancy.schema_checks import *
+from app.tenancy.schema_places import *
+from app.tenancy.single import *
 
 ENTER = "app.enter_schema"
 PROCESSES = {"provisioner": ("schemas", "serve")}
