@@ -13,12 +13,10 @@ from app.database import Session, psycopg_url
 from app.revisions import earlier_revisions
 from app.tenancy import fan_out
 from app.tenancy.organizations import *
-from app.tenancy.pools import create_engine as create_engine
-from app.tenancy.rounds import announce as announce
+from app.tenancy.pools import *
+from app.tenancy.rounds import *
 from app.tenancy.rounds import databases_of as _pools
-from app.tenancy.rounds import homes_with_jobs as homes_with_jobs
-from app.tenancy.rounds import visit as visit
-from app.tenancy.servers import Settings as Settings
+from app.tenancy.servers import *
 
 ENTER = "app.enter_database"
 PROCESSES = {"provisioner": ("databases", "serve")}

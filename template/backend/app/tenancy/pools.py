@@ -18,6 +18,8 @@ from app.tenancy.servers import url_on
 if TYPE_CHECKING:
     from app.settings import Settings
 
+__all__ = ["create_engine"]
+
 MOST_KNOWN = 10_000
 """Of so many tenants a process remembers where their databases are."""
 

@@ -21,6 +21,8 @@ from app.database import Session
 from app.jobs.leases import LEASE
 from app.tenancy.pools import Databases, Place, TenantEngine
 
+__all__ = ["announce", "homes_with_jobs", "visit"]
+
 log = structlog.get_logger()
 
 AT_ONCE = 8

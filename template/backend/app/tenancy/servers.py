@@ -5,6 +5,8 @@ from sqlalchemy import make_url
 
 from app.database import psycopg_url
 
+__all__ = ["Settings"]
+
 DEFAULT = "default"
 """The control database's own server."""
 

@@ -41,9 +41,7 @@ def reroute(_engine: AsyncEngine, _claims: Mapping[str, Any]) -> None:
     """Ask anew where that database is, the next time."""
 
 
-def home(
-    engine: AsyncEngine, _tenant_id: UUID | None
-) -> AbstractAsyncContextManager[AsyncEngine]:
+def home(engine: AsyncEngine, _tenant_id: UUID | None) -> AbstractAsyncContextManager[AsyncEngine]:
     """The pool of the database in which a tenant's rows and jobs are."""
     return nullcontext(engine)
 

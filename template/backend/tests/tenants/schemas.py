@@ -92,6 +92,8 @@ def make(admin: psycopg.Connection[Any], name: str, secret: str = "T") -> Tenant
     tenant = organizations.make(admin, name, secret)
     at = admin.info
     address = f"{quote(at.user)}:{quote(at.password)}@{at.host}:{at.port}/{at.dbname}"
-    failure = migrate_tenant(f"postgresql://{address}?options=-crole%3D{OWNER}", SchemaPlaces(), tenant.id)
+    failure = migrate_tenant(
+        f"postgresql://{address}?options=-crole%3D{OWNER}", SchemaPlaces(), tenant.id
+    )
     assert failure is None, failure
     return tenant
