@@ -19,6 +19,7 @@ from app.dev.postgres import OWNER, Postgres
 from app.dev.processes import LOOPBACK, free_port, last_lines
 from app.dev.queues import Place
 from app.dev.servers import BACKEND, Connections, answers, login_url, process_environment
+from tests.choices import tenants
 
 PARTY = "http://localhost:3000"
 
@@ -106,7 +107,7 @@ class Platform:
         if self.queue_server is not None:
             self.queue_server.wait_ready()
         self.connections = self._connections(self.postgres.name, self._start_issuer())
-        self.migrate(self.connections)
+        tenants.prepare(lambda: self.migrate(self.connections), self.connections)
         self.start_others(self.connections)
 
     def new_database(self, *, migrated: bool = True) -> Connections:
@@ -120,7 +121,7 @@ class Platform:
             )
         connections = self._connections(name, self.connections.issuer)
         if migrated:
-            self.migrate(connections)
+            tenants.prepare(lambda: self.migrate(connections), connections)
             self.start_others(connections)
         return connections
 

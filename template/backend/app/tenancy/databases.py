@@ -14,8 +14,8 @@ from app.revisions import earlier_revisions
 from app.tenancy import fan_out
 from app.tenancy.organizations import *
 from app.tenancy.pools import *
+from app.tenancy.pools import Databases
 from app.tenancy.rounds import *
-from app.tenancy.rounds import databases_of as _pools
 from app.tenancy.servers import *
 
 ENTER = "app.enter_database"
@@ -34,19 +34,20 @@ async def routed(engine: AsyncEngine, claims: Mapping[str, Any]) -> AsyncIterato
     """The pool of the database in which these claims are proven.
 
     Who names no organization, or one whose database is not made yet, meets the control database.
+    Connections that lead to one database and know no other lead there.
     """
-    databases = _pools(engine)
-    place = await databases.find(claims)
-    if place is None:
-        yield databases
+    place = await engine.find(claims) if isinstance(engine, Databases) else None
+    if place is None or not isinstance(engine, Databases):
+        yield engine
     else:
-        async with databases.connections(place) as found:
+        async with engine.connections(place) as found:
             yield found
 
 
 def reroute(engine: AsyncEngine, claims: Mapping[str, Any]) -> None:
     """Ask anew where that database is, the next time."""
-    _pools(engine).forget(claims)
+    if isinstance(engine, Databases):
+        engine.forget(claims)
 
 
 @asynccontextmanager

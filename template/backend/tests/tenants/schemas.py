@@ -20,6 +20,7 @@ from tests.tenants.organizations import (
     claims,
     external_id,
     id_of,
+    prepare,
 )
 
 __all__ = [
@@ -35,6 +36,7 @@ __all__ = [
     "external_id",
     "id_of",
     "make",
+    "prepare",
     "schema_of",
 ]
 
