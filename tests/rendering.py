@@ -6,6 +6,7 @@ import shutil
 import tempfile
 import warnings
 from collections.abc import Iterator, Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +42,7 @@ def choices() -> dict[str, list[str]]:
     }
 
 
+@cache
 def combinations() -> list[Answers]:
     """Every valid combination of answers: those that Copier itself accepts."""
     offered = choices()
@@ -93,8 +95,7 @@ def each(question: str) -> list[Answers]:
     light = [lightest | {question: answer} for answer in choices()[question]]
     usual = [_defaults() | {question: answer} for answer in choices()[question]]
     return [
-        answers if answers in valid else other
-        for answers, other in zip(light, usual, strict=True)
+        answers if answers in valid else other for answers, other in zip(light, usual, strict=True)
     ]
 
 

@@ -20,8 +20,11 @@ from rendering import each, name_of
 
 pytest_plugins = ["products"]
 
+# A pooler has a pool for each database: where tenants have databases of their own, they share none.
+SHARED = [answers for answers in each("tenancy_model") if answers["tenancy_model"] != "databases"]
+
 pytestmark = pytest.mark.parametrize(
-    "combination", each("tenancy_model"), ids=name_of, indirect=True, scope="session"
+    "combination", SHARED, ids=name_of, indirect=True, scope="session"
 )
 
 SERVER_CONNECTIONS = 4
