@@ -10,14 +10,15 @@ from hashlib import sha256
 
 import psycopg
 from alembic import command, op
+from alembic.config import Config
 from psycopg import sql
-from sqlalchemy import create_engine, text
+from sqlalchemy import Connection, create_engine, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 from sqlalchemy.pool import NullPool
 
 from app.choices import tenancy
 from app.database import psycopg_url, sqlalchemy_url
-from app.revisions import BACKEND, alembic_config, earlier_revisions
+from app.revisions import BACKEND, earlier_revisions
 from app.settings import Settings
 
 SQL = BACKEND / "migrations" / "sql"
@@ -156,9 +157,17 @@ def upgrade(url: str, branch: str, *, schema: str | None = None) -> None:
             connection.exec_driver_sql("set lock_timeout = '5s'")
             connection.exec_driver_sql(f"set search_path = {schema or 'public'}")
             connection.commit()
-            command.upgrade(alembic_config(connection, schema or VERSION_SCHEMA), f"{branch}@head")
+            command.upgrade(_alembic_config(connection, schema or VERSION_SCHEMA), f"{branch}@head")
     finally:
         engine.dispose()
+
+
+def _alembic_config(connection: Connection, version_schema: str) -> Config:
+    """Alembic's settings, with what `migrations/env.py` reads."""
+    config = Config(BACKEND / "alembic.ini")
+    config.attributes["connection"] = connection
+    config.attributes["version_schema"] = version_schema
+    return config
 
 
 def _install_answers(owner: psycopg.Connection) -> None:

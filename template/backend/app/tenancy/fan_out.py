@@ -14,8 +14,6 @@ from typing import Protocol
 from uuid import UUID
 
 import psycopg
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from app.database import psycopg_url
 
@@ -62,6 +60,8 @@ def migrate_tenants(url: str, places: Places) -> None:
         behind = tenants_behind(owner, places)
     if not behind:
         return
+    from rich.console import Console
+
     failures = list(_migrate_all(url, places, behind))
     console = Console(stderr=True, highlight=False)
     console.print(f"{len(behind) - len(failures)} of {len(behind)} tenants migrated.")
@@ -130,6 +130,16 @@ def _note(
 
 
 def _migrate_all(url: str, places: Places, tenants: list[UUID]) -> Iterator[Failure]:
+    # The API and the workers know this module, and show nothing.
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeRemainingColumn,
+    )
+
     with Progress(
         TextColumn("migrating tenants"),
         BarColumn(),
