@@ -419,6 +419,28 @@ async def test_a_job_is_found_however_late_its_transaction_ends(
             await asyncio.sleep(0.05)
 
 
+@pytest.mark.usefixtures("jobs_done")
+async def test_every_database_is_kept_in_order(
+    product: Product, client: httpx.AsyncClient, token: MintToken
+) -> None:
+    made = [await a_tenant(client, token) for _ in range(2)]
+    for tenant_id, _, headers in made:
+        assert (await client.post("/realtime/tickets", headers=headers)).status_code == 201
+        with product.home(tenant_id) as home:
+            home.execute("update app.realtime_tickets set expires_at = now() - interval '1 day'")
+    pools = product.pools()
+    try:
+        async with transaction(pools, tenants.claims(made[0][1]), "tests") as (session, _):
+            await jobs.enqueue(session, keep_house, KeepHouse())
+    finally:
+        await pools.dispose()
+    for tenant_id, _, _ in made:
+        with product.home(tenant_id) as home:
+            async with asyncio.timeout(SECONDS):
+                while scalar(home, "select exists (select from app.realtime_tickets)"):
+                    await asyncio.sleep(0.05)
+
+
 # --- Moved --------------------------------------------------------------------------------------
 
 

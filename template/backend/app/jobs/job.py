@@ -8,6 +8,7 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from app import choices
 from app.database import Session
 from app.realtime.events import Channel
 from app.storage import Files, Storage
@@ -73,6 +74,15 @@ class Job:
                 raise JobGone(str(self.id))
             self._tenant = standing.tenant_id
             yield session
+
+    async def everywhere(self) -> AsyncIterator[Session]:
+        """A session in each database of the product, in nobody's name: it sees no tenant's rows.
+
+        Each statement commits by itself.
+        """
+        async for home in choices.tenancy.all_homes(self._engine):
+            async with home.connect() as session:
+                yield session
 
     async def progressed(self, session: Session) -> None:
         """Say, with the commit of what was done, that the job came forward: earlier failures and

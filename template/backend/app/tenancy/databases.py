@@ -17,6 +17,7 @@ from app.tenancy.pools import *
 from app.tenancy.pools import Databases
 from app.tenancy.rounds import *
 from app.tenancy.servers import *
+from app.tenancy.servers import UnknownServerError
 
 ENTER = "app.enter_database"
 PROCESSES = {"provisioner": ("databases", "serve")}
@@ -96,7 +97,6 @@ def at_home(connection: psycopg.Connection, tenant_id: UUID) -> Iterator[psycopg
     Raises:
         SystemExit: it is not made yet.
     """
-    from app.tenancy.database_places import owner_url_of
     from app.tenancy.operate import owner_url
 
     found = connection.execute(
@@ -108,8 +108,14 @@ def at_home(connection: psycopg.Connection, tenant_id: UUID) -> Iterator[psycopg
             f"The database of {tenant_id} is not made yet. `uv run app migrate` makes it, and says"
             " what is in the way."
         )
-    url = owner_url_of(owner_url(), *found)
-    with psycopg.connect(url, autocommit=True, connect_timeout=10, client_encoding="utf8") as other:
+    url = _owner_url(owner_url(), *found)
+    with psycopg.connect(
+        url,
+        autocommit=True,
+        connect_timeout=10,
+        client_encoding="utf8",
+        application_name="operator",
+    ) as other:
         other.execute(
             "select set_config('app.request_id', %s, false)",
             connection.execute("select coalesce(app.request_id(), '')").fetchone(),
@@ -140,7 +146,16 @@ def databases_of(url: str) -> Iterator[str]:
     with psycopg.connect(psycopg_url(url), autocommit=True, connect_timeout=10) as control:
         known = list(database_places.places(control))
     for _, server, database in known:
-        yield database_places.owner_url_of(url, server, database)
+        yield _owner_url(url, server, database)
+
+
+def _owner_url(url: str, server: str, database: str) -> str:
+    from app.tenancy.database_places import owner_url_of
+
+    try:
+        return owner_url_of(url, server, database)
+    except UnknownServerError as error:
+        raise SystemExit(f"The database {database} cannot be reached: {error}.") from None
 
 
 def readings(engine: AsyncEngine) -> Mapping[str, Callable[[], Awaitable[int]]]:

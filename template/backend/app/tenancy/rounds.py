@@ -21,7 +21,7 @@ from app.database import Session
 from app.jobs.leases import LEASE
 from app.tenancy.pools import Databases, Place, TenantEngine
 
-__all__ = ["announce", "homes_with_jobs", "visit"]
+__all__ = ["all_homes", "announce", "homes_with_jobs", "visit"]
 
 log = structlog.get_logger()
 
@@ -48,6 +48,7 @@ _SETTLE = text("""
 _OPEN = text("select app.open_transactions()")
 _AROUND = text("select * from app.look_around()")
 _BEAT = text("select count(*) from app.beat(:me, :lease)")
+_READY = text("select id from app.known_places() where revision is not null")
 _WITH_JOBS = text("select tenant_id from app.tenants_with_jobs()")
 
 Look = Callable[[AsyncEngine, UUID | None], Awaitable[int]]
@@ -78,10 +79,20 @@ async def visit(engine: AsyncEngine, look: Look) -> int:
 
 async def homes_with_jobs(engine: AsyncEngine) -> AsyncIterator[AsyncEngine]:
     """The control database's connections, then those of each tenant who may have jobs."""
-    yield engine
-    databases = databases_of(engine)
+    async for home in _homes(databases_of(engine), _WITH_JOBS):
+        yield home
+
+
+async def all_homes(engine: AsyncEngine) -> AsyncIterator[AsyncEngine]:
+    """The control database's connections, then those of every tenant."""
+    async for home in _homes(databases_of(engine), _READY):
+        yield home
+
+
+async def _homes(databases: Databases, tenants_of: Any) -> AsyncIterator[AsyncEngine]:
+    yield databases
     async with databases.connect() as control:
-        tenants = list(await control.scalars(_WITH_JOBS))
+        tenants = list(await control.scalars(tenants_of))
     for tenant_id in tenants:
         place = await databases.place_of(tenant_id)
         if place is not None:

@@ -13,6 +13,7 @@ from app.database import Session, create_engine
 
 __all__ = [
     "Settings",
+    "all_homes",
     "announce",
     "at_home",
     "create_engine",
@@ -48,6 +49,11 @@ def home(engine: AsyncEngine, _tenant_id: UUID | None) -> AbstractAsyncContextMa
 
 async def homes_with_jobs(engine: AsyncEngine) -> AsyncIterator[AsyncEngine]:
     """Each database in which there may be jobs."""
+    yield engine
+
+
+async def all_homes(engine: AsyncEngine) -> AsyncIterator[AsyncEngine]:
+    """Each database of the product."""
     yield engine
 
 

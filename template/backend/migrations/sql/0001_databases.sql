@@ -362,6 +362,7 @@ begin
     grant execute on function app.find_place(text), app.count_tenants_behind(text[]) to app_api;
     grant execute on function
         app.take_marks(integer, interval), app.look_around(), app.tenants_with_jobs(),
+        app.known_places(),
         app.settle_mark(
             uuid, timestamptz, interval, bigint, bigint, bigint, bigint, timestamptz
         )
