@@ -48,14 +48,13 @@ __all__ = [
 
 _REGISTER = """
 create function public.register_here() returns trigger
-language plpgsql security definer set search_path = '' as $$
+language plpgsql set search_path = '' as $$
 begin
     insert into public.tenant_databases (id, server, database, revision)
     values (new.id, 'default', current_database(), {revision});
     return null;
 end;
 $$;
-revoke execute on function public.register_here() from public;
 create trigger register_here after insert on public.tenants
     for each row execute function public.register_here();
 update app.here set kind = 'template', owner = null;
