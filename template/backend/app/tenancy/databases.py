@@ -144,7 +144,12 @@ def databases_of(url: str) -> Iterator[str]:
 
     yield url
     with psycopg.connect(psycopg_url(url), autocommit=True, connect_timeout=10) as control:
-        known = list(database_places.places(control))
+        try:
+            known = list(database_places.places(control))
+        except psycopg.errors.InsufficientPrivilege:
+            raise SystemExit(
+                "The tenants' databases are known to their owner: set MIGRATION_DATABASE_URL."
+            ) from None
     for _, server, database in known:
         yield _owner_url(url, server, database)
 

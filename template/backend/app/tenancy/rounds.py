@@ -48,8 +48,9 @@ _SETTLE = text("""
 _OPEN = text("select app.open_transactions()")
 _AROUND = text("select * from app.look_around()")
 _BEAT = text("select count(*) from app.beat(:me, :lease)")
-_READY = text("select id from app.known_places() where revision is not null")
-_WITH_JOBS = text("select tenant_id from app.tenants_with_jobs()")
+_READY = text("select tenant_id from app.tenants_with_databases(:after, :most)")
+_WITH_JOBS = text("select tenant_id from app.tenants_with_jobs(:after, :most)")
+_PAGE = 500
 
 Look = Callable[[AsyncEngine, UUID | None], Awaitable[int]]
 
@@ -91,13 +92,16 @@ async def all_homes(engine: AsyncEngine) -> AsyncIterator[AsyncEngine]:
 
 async def _homes(databases: Databases, tenants_of: Any) -> AsyncIterator[AsyncEngine]:
     yield databases
-    async with databases.connect() as control:
-        tenants = list(await control.scalars(tenants_of))
-    for tenant_id in tenants:
-        place = await databases.place_of(tenant_id)
-        if place is not None:
-            async with databases.connections(place) as home:
-                yield home
+    page = [UUID(int=0)]
+    while page:
+        async with databases.connect() as control:
+            parameters = {"after": page[-1], "most": _PAGE}
+            page = list(await control.scalars(tenants_of, parameters))
+        for tenant_id in page:
+            place = await databases.place_of(tenant_id)
+            if place is not None:
+                async with databases.connections(place) as home:
+                    yield home
 
 
 def databases_of(engine: AsyncEngine) -> Databases:

@@ -251,9 +251,21 @@ as $$
     where m.id = tenant
 $$;
 
-create function app.tenants_with_jobs() returns table (tenant_id uuid)
+-- A page of the tenants who may have jobs; of those who have a database. A worker goes to all of them,
+-- as it relays the jobs of all.
+create function app.tenants_with_jobs(after uuid, most integer) returns table (tenant_id uuid)
 language sql stable security definer set search_path = ''
-as $$ select m.id from app.marks m where m.look_at is not null or m.dead > 0 order by m.id $$;
+as $$
+    select m.id from app.marks m
+    where m.id > after and (m.look_at is not null or m.dead > 0) order by m.id limit most
+$$;
+
+create function app.tenants_with_databases(after uuid, most integer) returns table (tenant_id uuid)
+language sql stable security definer set search_path = ''
+as $$
+    select d.id from public.tenant_databases d
+    where d.id > after and d.revision is not null order by d.id limit most
+$$;
 
 -- What a look has to know: the jobs there are, when the next one is due, and whether somebody is
 -- in the middle of a transaction, who may have made a mark and not written the job yet.
@@ -361,8 +373,8 @@ begin
     to app_api, app_worker;
     grant execute on function app.find_place(text), app.count_tenants_behind(text[]) to app_api;
     grant execute on function
-        app.take_marks(integer, interval), app.look_around(), app.tenants_with_jobs(),
-        app.known_places(),
+        app.take_marks(integer, interval), app.look_around(),
+        app.tenants_with_jobs(uuid, integer), app.tenants_with_databases(uuid, integer),
         app.settle_mark(
             uuid, timestamptz, interval, bigint, bigint, bigint, bigint, timestamptz
         )
@@ -372,7 +384,7 @@ begin
         'app.known_places(), app.give_place(uuid, text, text), app.move_place(uuid, text, text), '
         'app.adopt_tenant(uuid, text, text, text), app.tenants_behind(text), '
         'app.note_migration(uuid, text, text), app.mark_tenant(uuid), app.refuse_second_tenant(), '
-        'app.refuse_while_moving(), app.tenants_with_jobs() to %I', session_user);
+        'app.refuse_while_moving() to %I', session_user);
     execute 'reset role';
     -- Who moves a tenant to another server takes the whole trail along: see app/tenancy/move.py.
     execute 'set role app_audit';
