@@ -19,7 +19,7 @@ from app.dev.servers import BACKEND, Connections
 from app.revisions import head
 from app.settings import Settings
 from app.tenancy import schemas
-from app.tenancy.fan_out import schema_of
+from app.tenancy.schema_places import schema_of
 from app.tenancy.session import transaction
 from tests.choices import tenants
 from tests.conftest import Connection, MintToken

@@ -16,5 +16,10 @@ CHECKS: What the doctor asks beyond row level security.
 make_place, migrate_tenants, remove_place: What a new tenant, a new version and a deletion take.
 readings: What `/readyz` tells about tenants.
 recycle: What is done with a connection after a transaction of a tenant.
+Settings, create_engine: What a process is told about databases, and its connections.
+routed, reroute, home: In which database claims are proven, and a tenant's rows and jobs are.
+announce, visit, homes_with_jobs: How a job is found, wherever its outbox is.
+all_homes: Every database, for what each of them needs done.
+at_home, home_named, databases_of: The same for an operator, and for the doctor.
 organization_json, why_no_tenant: What a person is told.
 """

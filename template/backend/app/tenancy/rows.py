@@ -2,6 +2,7 @@
 
 from app.tenancy.organizations import *
 from app.tenancy.shared import *
+from app.tenancy.single import *
 
 MODEL = "rows"
 ISOLATION_SQL = ("0001_members.sql", "0001_rows.sql")

@@ -7,6 +7,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from app.auth.identity import Identity
 from app.tenancy.shared import *
+from app.tenancy.single import *
 
 TENANT = "account"
 IDENTITY_SQL = "0001_people.sql"

@@ -1,12 +1,14 @@
 """Tenants as tests need them: people."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
 import psycopg
+
+from app.dev.servers import Connections
 
 NAMED = "(select id from public.users where subject = 'user_' || %s)"
 """The id of the tenant of this name, in SQL."""
@@ -96,3 +98,8 @@ def schema_of(_: UUID) -> str:
 def external_id(name: str) -> str:
     """The provider's id of the tenant of this name."""
     return f"user_{name}"
+
+
+def prepare(migrate: Callable[[], object], _connections: Connections) -> None:
+    """Migrate a database: then tenants' rows can be in it."""
+    migrate()
