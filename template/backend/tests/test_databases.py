@@ -567,6 +567,67 @@ async def test_a_killed_move_can_be_repeated_or_undone(
         assert scalar(second, there, database) is not bool(again)
 
 
+def hold(database: Connection, table: str) -> None:
+    """Let nobody write to a table until the connection rolls back."""
+    database.execute("begin")
+    database.execute(f"lock table {table} in exclusive mode".encode())
+
+
+def waiting(database: Connection, statement: str) -> list[int]:
+    """The processes in which such a statement waits for somebody else."""
+    query = "select pid from pg_stat_activity where wait_event_type = 'Lock' and query ~ %s"
+    return [pid for (pid,) in database.execute(query, [statement])]
+
+
+@pytest.mark.parametrize("goes_on", ["again", "abort"])
+@pytest.mark.parametrize("stage", ["registering", "closing the old one", "opening the new one"])
+async def test_a_move_killed_after_the_copy_can_be_repeated_or_undone(
+    product: Product, client: httpx.AsyncClient, token: MintToken, stage: str, goes_on: str
+) -> None:
+    tenant_id, _, headers = await a_tenant(client, token)
+    assert (await client.post("/contacts", headers=headers, json=contact())).status_code == 201
+    _, database = product.at(tenant_id)
+    is_registered = stage != "registering"
+    with ExitStack() as stack:
+        registry = stack.enter_context(product.admin())
+        hold(registry, "tenant_databases")
+        process = product.types("tenants", "move", str(tenant_id), "--to", SECOND)
+        blocked, statement = stack.enter_context(product.admin()), "move_place"
+        assert wait_until(lambda: bool(waiting(blocked, statement)), SECONDS)
+        if is_registered:
+            server = "default" if stage == "closing the old one" else SECOND
+            blocked, statement = stack.enter_context(product.admin(database, server)), "set_here"
+            home = stack.enter_context(product.admin(database, server))
+            hold(home, "app.here")
+            registry.execute("rollback")
+            assert wait_until(lambda: bool(waiting(blocked, statement)), SECONDS)
+        os.killpg(process.pid, signal.SIGKILL)
+        process.communicate()
+        # Else the server goes on with the statement that it has.
+        for pid in waiting(blocked, statement):
+            blocked.execute("select pg_terminate_backend(%s)", [pid])
+        assert wait_until(lambda: not waiting(blocked, statement), SECONDS)
+    assert product.at(tenant_id)[0] == (SECOND if is_registered else "default")
+    assert len((await client.get("/contacts", headers=headers)).json()["items"]) == 1
+    refused = await client.post("/contacts", headers=headers, json=contact())
+    assert (refused.status_code, refused.json()["type"]) == (503, "urn:problem:unavailable")
+
+    goal = SECOND
+    command = ["tenants", "move", str(tenant_id), "--to", SECOND]
+    if goes_on == "abort" and is_registered:
+        refusal = product.types(*command, "--abort")
+        told, _ = refusal.communicate(timeout=SECONDS)
+        assert refusal.returncode != 0
+        assert "is on second already" in told
+    elif goes_on == "abort":
+        command, goal = [*command, "--abort"], "default"
+    product.succeeds(*command)
+    assert product.at(tenant_id)[0] == goal
+    added = await client.post("/contacts", headers=headers, json=contact())
+    assert added.status_code == 201, added.text
+    assert len((await client.get("/contacts", headers=headers)).json()["items"]) == 2
+
+
 # --- Operated on --------------------------------------------------------------------------------
 
 
