@@ -371,6 +371,26 @@ async def test_connections_stay_bounded_with_more_tenants_than_pools(
     assert wait_until(gone, SECONDS)
 
 
+async def test_connections_that_broke_in_the_pool_are_replaced(
+    product: Product, client: httpx.AsyncClient, token: MintToken
+) -> None:
+    """As they do when a server was restarted."""
+    tenant_id, _, headers = await a_tenant(client, token)
+    await asyncio.gather(*(client.get("/contacts", headers=headers) for _ in range(8)))
+    with product.admin() as control:
+        query = "select pg_terminate_backend(pid) from pg_stat_activity where usename = 'app_api'"
+        assert control.execute(query).fetchall()
+    # Of those that are known the process asks nothing: of new ones it does, and of their jobs.
+    await asyncio.gather(*(a_tenant(client, token) for _ in range(4)))
+    with product.admin() as control:
+        assert control.execute(query).fetchall()
+    file = ("c.csv", "name,email,company,amount\nA,a@example.org,,1\n", "text/csv")
+    started = await client.post("/imports", headers=headers, files={"file": file})
+    assert started.status_code == 202, started.text
+    with product.home(tenant_id) as home:
+        assert scalar(home, "select count(*) from app.outbox") == 1
+
+
 async def test_who_finds_every_pool_in_use_is_told_so(
     product: Product, client: httpx.AsyncClient, token: MintToken
 ) -> None:
