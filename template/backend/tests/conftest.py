@@ -11,7 +11,7 @@ import pytest
 from app.dev.issuer_key import load_or_create
 from app.dev.servers import Connections
 from app.dev.tokens import mint
-from tests.running import PARTY, AppProcess, Platform
+from tests.running import AppProcess, Platform
 
 Connection = psycopg.Connection[Any]
 
@@ -124,7 +124,6 @@ def token(platform: Platform) -> MintToken:
     ) -> str:
         with pytest.MonkeyPatch.context() as patch:
             patch.setenv("ENVIRONMENT", "test")
-            patch.setenv("AUTH_AUTHORIZED_PARTIES", PARTY)
             key = load_or_create(platform.folder)
             issuer = platform.connections.issuer
             return mint(user, org, role, issuer=issuer, key=key, **overrides)

@@ -20,8 +20,6 @@ from app.dev.processes import LOOPBACK, free_port, last_lines
 from app.dev.queues import Place
 from app.dev.servers import BACKEND, Connections, answers, login_url, process_environment
 
-PARTY = "http://localhost:3000"
-
 _SECONDS = 60.0
 
 
@@ -146,7 +144,6 @@ class Platform:
             {
                 "ENVIRONMENT": "test",
                 "ALLOWED_HOSTS": "localhost,127.0.0.1",
-                "AUTH_AUTHORIZED_PARTIES": PARTY,
                 **passwords,
                 **settings,
             }

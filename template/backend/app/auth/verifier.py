@@ -21,7 +21,7 @@ from joserfc.jws import CompactSignature
 
 from app.auth.errors import InvalidToken, KeysUnavailable, www_authenticate
 from app.auth.identity import Identity
-from app.auth.jwks import JwksCache, UnknownKey
+from app.auth.jwks import JwksCache, Read, UnknownKey
 from app.auth.signing_keys import MAX_KEY_ID_LENGTH, SigningKey
 
 __all__ = [
@@ -47,9 +47,12 @@ class ProviderSettings(Protocol):
     def auth_clock_skew(self) -> int:
         """How far the provider's clock may be off, in seconds."""
 
-    @property
-    def jwks_url(self) -> str:
-        """Where the provider publishes its keys."""
+    async def find_keys(self, read: Read, /) -> str:
+        """Where the provider publishes its keys.
+
+        Raises:
+            Unusable: what `read` gave does not say.
+        """
 
     def read_identity(self, header: Mapping[str, Any], claims: Mapping[str, Any]) -> Identity:
         """Check what is the provider's own in a correctly signed token that is valid now.
@@ -87,7 +90,7 @@ class TokenVerifier:
     ) -> None:
         self._provider = provider
         self._now = now
-        self._keys = JwksCache(provider.jwks_url, http, clock=monotonic)
+        self._keys = JwksCache(provider.find_keys, http, clock=monotonic)
         self._verdicts: OrderedDict[bytes, _Verdict] = OrderedDict()
 
     async def verify(self, token: str) -> Identity:
@@ -143,6 +146,7 @@ class TokenVerifier:
         key = await self._key_of(header)
         _require_signature(signed, key)
         claims = _read_claims(signed)
+        _require_keys_issuer(claims, key)
         self._check_times(claims)
         return _Verdict(self._provider.read_identity(header, claims), key)
 
@@ -179,6 +183,11 @@ def _require_signature(signed: CompactSignature, key: SigningKey) -> None:
         raise InvalidToken(f"not signed as key {key.kid!r} signs: {error}") from None
     if not valid:
         raise InvalidToken(f"the signature is not that of key {key.kid!r}")
+
+
+def _require_keys_issuer(claims: Mapping[str, Any], key: SigningKey) -> None:
+    if key.issuer is not None and claims.get("iss") != key.issuer:
+        raise InvalidToken(f"key {key.kid!r} signs for {key.issuer!r} only")
 
 
 def _read_claims(signed: CompactSignature) -> dict[str, Any]:
