@@ -14,7 +14,7 @@ from psycopg import sql
 
 from app.choices import tenancy
 from app.dev import processes
-from app.dev.choices import queue
+from app.dev.choices import provider, queue
 from app.dev.postgres import OWNER, Postgres
 from app.dev.processes import LOOPBACK, free_port, last_lines
 from app.dev.queues import Place
@@ -223,7 +223,7 @@ class Platform:
                 cwd=BACKEND,
             )
         self._stack.callback(processes.stop, issuer, (signal.SIGTERM, 10.0))
-        url = f"http://{LOOPBACK}:{port}"
+        url = f"http://{LOOPBACK}:{port}{provider.ISSUER_PATH}"
         keys = f"{url}/.well-known/jwks.json"
         assert processes.wait_until(lambda: answers(keys), _SECONDS), last_lines(log)
         return url

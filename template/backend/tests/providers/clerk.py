@@ -78,9 +78,13 @@ def _with_role(role: str) -> Overrides:
     return {"o": {"id": "org_acme", "rol": f"org:{role}"}}
 
 
+_OF_USERS = ("azp", "email", "fea", "fva", "name", "nbf", "o", "pla", "sid", "sts", "v")
 _MACHINE = {
-    name: None for name in ("azp", "email", "fea", "fva", "name", "nbf", "o", "pla", "sid", "sts")
-} | {"sub": "mch_2vYVtestTESTtest", "aud": ["mch_1"], "scopes": "mch_1", "v": None}
+    **dict.fromkeys(_OF_USERS),
+    "sub": "mch_2vYVtestTESTtest",
+    "aud": ["mch_1"],
+    "scopes": "mch_1",
+}
 
 REFUSED = {
     "another issuer": Refused("issued by", {"iss": "https://clerk.evil.example"}),

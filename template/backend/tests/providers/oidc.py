@@ -307,6 +307,8 @@ SHAPES = {
         with_role=lambda role: {"role": role},
         refused={
             **_common(),
+            "a subject of two lines": Refused("subject", {"sub": "user_a\nb"}),
+            "a long subject": Refused("subject", {"sub": f"user_{'a' * 256}"}),
             "another type": Refused("typ", header={"typ": "at+jwt"}),
             "no session": Refused("sid", {"sid": None}),
             "another kind of session": Refused("machine", {"sid": "app_01"}),
