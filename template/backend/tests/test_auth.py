@@ -473,6 +473,19 @@ async def test_a_token_must_name_its_key(
     assert provider.fetches == 0
 
 
+async def test_a_key_of_another_issuer_in_the_same_set_signs_for_that_one_only(
+    verify: TokenVerifier, provider: Issuer
+) -> None:
+    keys = [
+        {**OTHER_RSA.as_dict(private=False), "issuer": "https://other.example"},
+        {**RSA.as_dict(private=False), "issuer": provider.url},
+    ]
+    provider.answer = json.dumps({"keys": keys}).encode()
+    await verify.verify(token_of(provider))
+    reason = await refusal(verify, sign(provider, claims_of(provider), OTHER_RSA))
+    assert "signs for 'https://other.example' only" in reason
+
+
 # Malformed
 
 
@@ -758,6 +771,16 @@ async def test_an_unusable_answer_is_a_503_and_leaves_known_keys_alone(
     clock.seconds += jwks.TTL
     await verify.verify(token)
     assert provider.fetches == 3
+
+
+async def test_a_provider_that_does_not_say_where_its_keys_are_is_a_503(
+    http: httpx.AsyncClient,
+) -> None:
+    async def find_keys(_: jwks.Read) -> str:
+        raise jwks.Unusable("no keys")
+
+    with pytest.raises(KeysUnavailable, match="no keys"):
+        await jwks.JwksCache(find_keys, http).get("ins_rsa")
 
 
 def _weak() -> dict[str, Any]:

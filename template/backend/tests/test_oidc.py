@@ -9,7 +9,9 @@ import pytest
 from app.auth.errors import InvalidToken
 from app.auth.jwks import Read, Unusable
 from app.auth.oidc import Settings
+from app.auth.oidc.presets import PRESETS
 from app.auth.signing_keys import read_jwk
+from app.dev import oidc as development
 from tests.providers.oidc import API, SHAPES, TENANT
 
 ISSUER = "https://id.example.com/realms/acme"
@@ -142,6 +144,50 @@ def test_clients_can_be_named(shape: str) -> None:
     chosen.auth_client_ids = ["another"]
     with pytest.raises(InvalidToken, match="no client of AUTH_CLIENT_IDS"):
         chosen.read_identity(details.header, claims)
+
+
+# Development
+
+
+@pytest.mark.parametrize("organization", ["acme", None])
+@pytest.mark.parametrize("preset", PRESETS)
+def test_development_tokens_are_laid_out_as_the_preset_says(
+    monkeypatch: pytest.MonkeyPatch, preset: str, organization: str | None
+) -> None:
+    chosen = settings(auth_preset=preset)
+    for name in type(chosen).model_fields:
+        monkeypatch.setenv(name.upper(), "")
+    monkeypatch.setenv("AUTH_PRESET", preset)
+    monkeypatch.setenv("AUTH_AUDIENCE", API)
+    if preset == "workos":
+        chosen.auth_audience = []
+    claims = development.claims(
+        user="u1", org=organization, role="member", issuer=ISSUER, now=NOW, ttl=60
+    )
+    identity = chosen.read_identity(development.header(NOW), claims)
+    assert identity.expires_at - identity.issued_at == 60
+    if organization:
+        assert (identity.role, bool(identity.organization)) == ("member", True)
+    else:
+        # Whoever is in Entra ID is in a directory.
+        assert (identity.organization is None) is (preset != "entra")
+
+
+@pytest.mark.parametrize("name", ["https://acme.example/x", "company.x", "x"])
+def test_development_tokens_follow_the_settings_about_claims(
+    monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.setenv("AUTH_PRESET", "")
+    monkeypatch.setenv("AUTH_AUDIENCE", API)
+    monkeypatch.setenv("AUTH_ORGANIZATION_CLAIM", f"{name}_org")
+    monkeypatch.setenv("AUTH_ROLE_CLAIM", f"{name}_role")
+    chosen = settings(
+        auth_organization_claim=f"{name}_org", auth_role_claim=f"{name}_role", auth_client_ids=[]
+    )
+    claims = development.claims(user="u1", org="acme", role="owner", issuer=ISSUER, now=NOW, ttl=60)
+    claims |= {"org_id": "another", "roles": ["viewer"]}
+    identity = chosen.read_identity(development.header(NOW), claims)
+    assert (identity.organization, identity.role) == ("org_acme", "owner")
 
 
 # Directories of Entra ID
