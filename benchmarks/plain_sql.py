@@ -1,8 +1,8 @@
 """The SQL of the endpoints straight through the driver. Runs with the product's own Python.
 
-Reads a job as JSON on stdin and answers with measurements on stdout. The statements are those of
-the services themselves: a session that writes down what it is asked to run takes the database's
-place.
+Reads a job as JSON on stdin and answers with measurements on stdout; told to `show`, with the
+statement and its parameters. The statements are those of the services themselves: a session that
+writes down what it is asked to run takes the database's place.
 """
 
 import asyncio
@@ -67,6 +67,11 @@ def _opening(claims: dict[str, Any]) -> sql.Composed:
     return sql.SQL("BEGIN; SELECT * FROM app.enter({}, {})").format(json.dumps(claims), "benchmark")
 
 
+async def _show(job: dict[str, Any]) -> tuple[str, Parameters]:
+    query, parameters = (await _statements(job))[job["statement"]]
+    return query.decode(), parameters
+
+
 async def _measure(job: dict[str, Any]) -> dict[str, list[float]]:
     query, parameters = (await _statements(job))[job["statement"]]
     connections = [
@@ -110,4 +115,5 @@ async def _round(
 
 
 if __name__ == "__main__":
-    sys.stdout.write(json.dumps(asyncio.run(_measure(json.load(sys.stdin)))))
+    run = _show if sys.argv[1:] == ["show"] else _measure
+    sys.stdout.write(json.dumps(asyncio.run(run(json.load(sys.stdin)))))

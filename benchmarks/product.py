@@ -160,6 +160,27 @@ class Product:
         )
         return done.stdout.strip()
 
+    def run_script(self, name: str, *arguments: str, job: object = None, **settings: str) -> Any:
+        """Run a script of this folder with the product's own Python; the JSON that it prints.
+
+        Args:
+            name: The script's file.
+            arguments: Words for its command line.
+            job: What it reads, as JSON, on its standard input.
+            settings: Further variables of its environment.
+        """
+        backend = self.repository / "backend"
+        done = subprocess.run(
+            [self.python, BENCHMARKS / name, *arguments],
+            cwd=backend,
+            env=environment(**settings, PYTHONPATH=str(backend)),
+            input=json.dumps(job),
+            check=True,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        return json.loads(done.stdout)
+
     # --- An API of our own beside it ---
 
     def measured_api(

@@ -1,12 +1,11 @@
 """What a request costs: the API's CPU, its rate and latency, beside hello and beside plain SQL."""
 
 import json
-import subprocess
 from functools import partial
 from uuid import uuid4
 
 from load import Build, Timing, drive, request
-from product import BENCHMARKS, Product, cpu_seconds, environment
+from product import Product, cpu_seconds
 from report import Report
 from rows import Tenant, ensure_filled
 
@@ -71,17 +70,8 @@ def _plain_sql(product: Product, tenant: Tenant, statement: str) -> Timing:
         "concurrency": CONCURRENCY,
         "total": REQUESTS,
     }
-    backend = product.repository / "backend"
-    done = subprocess.run(
-        [product.python, BENCHMARKS / "plain_sql.py"],
-        cwd=backend,
-        env=environment(**product.runtime()["environment"], PYTHONPATH=str(backend)),
-        input=json.dumps(job),
-        check=True,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    wall, cpu, *latencies = json.loads(done.stdout)["round"]
+    settings = product.runtime()["environment"]
+    wall, cpu, *latencies = product.run_script("plain_sql.py", job=job, **settings)["round"]
     return Timing.of(latencies, wall, cpu)
 
 

@@ -13,11 +13,13 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import growth
 import imports
 import queues
 import requests_
 import rls
 import starting
+import tenancy
 import trips
 from product import Product, render
 from report import Report
@@ -29,6 +31,11 @@ PARTS: dict[str, tuple[str, Callable[[Product, Report], None]]] = {
     "requests": ("me, list, insert: CPU, rate, latency; hello and plain SQL", requests_.measure),
     "trips": ("round trips between the API and Postgres per request", trips.measure),
     "rls": ("a list under row level security against the same query without", rls.measure),
+    "growth": ("the same list of contacts at 1,000,000 and 10,000,000 rows", growth.measure),
+    "tenancy": (
+        "each model of tenancy: tenants made, migrated, served (TENANTS=10,100,1000)",
+        tenancy.measure,
+    ),
     "queues": ("each queue: jobs per second, pick-up latency", queues.measure),
 }
 

@@ -19,7 +19,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote, urlsplit, urlunsplit
 from uuid import UUID
 
 import httpx
@@ -212,14 +212,35 @@ class Product:
     # --- Its data ---
 
     def sql(
-        self, query: str, *parameters: object, login: str = "admin", schema: str = "public"
+        self,
+        query: str,
+        *parameters: object,
+        login: str = "admin",
+        schema: str = "public",
+        tenant: str | None = None,
     ) -> list[tuple[Any, ...]]:
-        """Run a statement as one of its logins and return the rows."""
-        url = self.runtime()["urls"][login]
+        """Run a statement as one of its logins and return the rows.
+
+        Args:
+            query: The statement, with its parameters behind it.
+            login: Whose URL.
+            schema: Where names without a schema are looked up.
+            tenant: In whose database, where tenants have databases of their own.
+        """
+        url = self.database_url(login, tenant)
         with psycopg.connect(url, autocommit=True) as connection:
             connection.execute(f"set search_path = {schema}".encode())
             cursor = connection.execute(query.encode(), parameters or None)
             return cursor.fetchall() if cursor.description else []
+
+    def database_url(self, login: str, tenant: str | None = None) -> str:
+        """A login's URL: of the product's database, or of the tenant's, if tenants have any."""
+        url = str(self.runtime()["urls"][login])
+        if tenant is None or self.answers["tenancy_model"] != "databases":
+            return url
+        query = "select database from tenant_databases where id = %s"
+        ((database,),) = self.sql(query, tenant)
+        return urlunsplit(urlsplit(url)._replace(path=f"/{database}"))
 
     def stored_files(self) -> set[str]:
         """What lies in its object storage."""
@@ -375,7 +396,7 @@ class Client:
 
     def sql(self, query: str, *parameters: object) -> list[tuple[Any, ...]]:
         """Run a statement as the administrator, where the tenant's tables are."""
-        return self.product.sql(query, *parameters, schema=self.home)
+        return self.product.sql(query, *parameters, schema=self.home, tenant=self.tenant_id)
 
     @cached_property
     def tenant_id(self) -> str:

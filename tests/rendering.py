@@ -6,6 +6,7 @@ import shutil
 import tempfile
 import warnings
 from collections.abc import Iterator, Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +42,7 @@ def choices() -> dict[str, list[str]]:
     }
 
 
+@cache
 def combinations() -> list[Answers]:
     """Every valid combination of answers: those that Copier itself accepts."""
     offered = choices()
@@ -59,34 +61,34 @@ def covering() -> list[Answers]:
     """Few combinations in which every answer of every question occurs, the defaults first.
 
     For what is dear to run: each of them boots a product, which takes about a minute. The defaults,
-    then each other answer in the company of the defaults; only the queue is the one that needs no
-    server of its own, unless it is the queue that is being varied. So a fault of one answer shows,
-    and a fault of two that meet in no combination here is left to the tests of every combination.
-
-    Raises:
-        ValueError: one of them is not valid, so that its answer would not be tried.
+    then each other answer as `each` has it. So a fault of one answer shows, and a fault of two that
+    meet in no combination here is left to the tests of every combination.
     """
     defaults = _defaults()
-    chosen: list[Answers] = [
-        defaults,
-        *(
-            answers
-            for name in defaults
-            for answers in each(name)
-            if answers[name] != defaults[name]
-        ),
+    others = [
+        answers for name in defaults for answers in each(name) if answers[name] != defaults[name]
     ]
-    valid = combinations()
-    for answers in chosen:
-        if answers not in valid:
-            raise ValueError(f"{answers} is no valid combination: say in covering() how to try it")
-    return chosen
+    return [defaults, *others]
 
 
 def each(question: str) -> list[Answers]:
-    """A combination for each answer to one question, and besides what is lightest to run."""
-    lightest = _defaults() | {"queue_backend": "procrastinate"}
-    return [lightest | {question: answer} for answer in choices()[question]]
+    """A combination for each answer to one question, with the defaults for company.
+
+    Only the queue is the one that needs no server of its own, unless it is the queue that is being
+    varied, or the answer does not go with that one.
+
+    Raises:
+        ValueError: an answer goes with neither, so that it would not be tried.
+    """
+    return [_with(question, answer) for answer in choices()[question]]
+
+
+def _with(question: str, answer: str) -> Answers:
+    wanted = {question: answer}
+    for company in (_defaults() | {"queue_backend": "procrastinate"}, _defaults()):
+        if company | wanted in combinations():
+            return company | wanted
+    raise ValueError(f"{question} {answer} has no valid company: say in each() how to try it")
 
 
 def name_of(answers: Answers) -> str:

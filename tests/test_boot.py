@@ -295,7 +295,7 @@ def test_every_bad_row_can_be_downloaded(imported: Imported) -> None:
 def test_every_row_is_on_the_audit_trail(imported: Imported) -> None:
     client = imported.client
     user_id = client.get("/me")["user"]["id"]
-    recorded = client.product.sql(
+    recorded = client.sql(
         "select count(*), count(distinct row_id), array_agg(distinct actor_id::text), "
         "array_agg(distinct actor), array_agg(distinct request_id), "
         "bool_and(old is null and new ->> 'email' is not null) "
@@ -311,9 +311,9 @@ def test_every_row_is_on_the_audit_trail(imported: Imported) -> None:
 
 
 def test_nothing_is_left_to_do(imported: Imported) -> None:
-    product = imported.client.product
+    client = imported.client
     until(
-        lambda: product.sql("select count(*) from app.outbox") == [(0,)],
+        lambda: client.sql("select count(*) from app.outbox") == [(0,)],
         "an empty outbox",
     )
 
@@ -500,7 +500,7 @@ def test_the_logins_of_the_application_see_no_row_without_a_claim(
     imported: Imported, login: str
 ) -> None:
     product, tenant, home = imported.client.product, imported.client.tenant_id, imported.client.home
-    tables = product.sql(
+    tables = imported.client.sql(
         "select format('%%I.%%I', n.nspname, c.relname)"
         " from pg_class c join pg_namespace n on n.oid = c.relnamespace"
         " where n.nspname in ('public', %s) and c.relkind in ('r', 'p')",
@@ -511,7 +511,7 @@ def test_the_logins_of_the_application_see_no_row_without_a_claim(
     refused = set[str]()
     # A setting that looks like a proof is none.
     forged = f"set app.tenant_id = '{tenant}'; set app.user_id = '{tenant}'"
-    with psycopg.connect(product.runtime()["urls"][login], autocommit=True) as connection:
+    with psycopg.connect(product.database_url(login, tenant), autocommit=True) as connection:
         connection.execute(forged.encode())
         for table in names:
             query = f"select count(*) from {table}"  # noqa: S608  # a name from the catalog
@@ -540,7 +540,8 @@ def test_a_claim_reaches_only_the_tenant_that_it_proves(imported: Imported, clai
         "org_role": "owner",
     }
     column = product.tenant_column
-    with psycopg.connect(product.runtime()["urls"]["app_api"]) as connection:
+    at_home = product.database_url("app_api", owner.tenant_id)
+    with psycopg.connect(at_home) as connection:
         connection.execute(f"select {product.enter}(%s, 'by hand')".encode(), (json.dumps(claims),))
         for statement in (
             f"select 1 from {owner.home}.contacts where {column} = %s",  # noqa: S608  # known words
@@ -568,7 +569,7 @@ def test_a_tenant_that_is_suspended_is_out_at_once(running: Product) -> None:
     contact = client.add_contact()
     tenant, ticket = client.tenant_id, client.ticket()
     with client.listening() as socket:
-        running.sql("update tenants set state = 'suspended' where id = %s", tenant)
+        client.sql("update tenants set state = 'suspended' where id = %s", tenant)
 
         problem(client.http.get(f"{API}/me"), 403)
         problem(client.http.get(f"{API}/contacts"), 403)
@@ -577,7 +578,7 @@ def test_a_tenant_that_is_suspended_is_out_at_once(running: Product) -> None:
         assert closing_code(running, ticket) == 4403
         assert code_of_close(socket) == 4403
 
-    running.sql("update tenants set state = 'active' where id = %s", tenant)
+    client.sql("update tenants set state = 'active' where id = %s", tenant)
     assert client.everything("/contacts") == [contact]
 
 

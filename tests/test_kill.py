@@ -68,7 +68,7 @@ def require_exactly_once(client: Client, import_id: str) -> None:
     assert len(contacts) == PEOPLE.good
     assert {tuple(fields) for _, *fields in contacts} == set(PEOPLE.contacts())
 
-    recorded = product.sql(
+    recorded = client.sql(
         "select action, row_id from audit.events where tenant_id = %s and table_name = 'contacts'",
         tenant,
     )
@@ -76,7 +76,7 @@ def require_exactly_once(client: Client, import_id: str) -> None:
     assert set(recorded) == {("insert", identifier) for identifier, *_ in contacts}
 
     def unfinished() -> list[tuple[object, ...]]:
-        return product.sql(
+        return client.sql(
             "select task, attempts, error from app.outbox where tenant_id = %s", tenant
         )
 

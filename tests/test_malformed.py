@@ -323,7 +323,7 @@ def test_a_file_name_is_only_a_name(client: Client, file_name: bytes) -> None:
     import_id = answer.json()["id"]
     assert client.import_ended(import_id)["status"] == "succeeded"
     (stored,) = client.product.stored_files() - before
-    assert stored == f"imports/{import_id}.csv"
+    assert stored == f"tenants/{client.tenant_id}/imports/{import_id}.csv"
     assert 0 < len(client.get(f"/imports/{import_id}")["file_name"]) <= 255
 
 

@@ -14,7 +14,7 @@ import httpx
 import psycopg
 import pytest
 
-from driving import API, Client, Product
+from driving import API, START_SECONDS, Client, Product
 from pooling import LOGIN, Pooler, api_behind, pooled, program
 from rendering import each, name_of
 
@@ -141,7 +141,7 @@ class Browser:
 
     async def begin(self, tenant: Tenant) -> None:
         """What a tenant has before the others come."""
-        await self.reads_me(tenant)
+        await self._arrives(tenant)
         for _ in range(FIRST_CONTACTS):
             await self.adds(tenant)
 
@@ -195,6 +195,16 @@ class Browser:
         assert tenant.name in me["user"]["subject"]
         if me["organization"] is not None:
             assert me["organization"]["slug"] == tenant.name
+
+    async def _arrives(self, tenant: Tenant) -> None:
+        """A new tenant is asked to come again for as long as a place of its own is made for it."""
+        headers = {"Authorization": f"Bearer {tenant.token}"}
+        async with asyncio.timeout(START_SECONDS):
+            while (answer := await self._http.get("/me", headers=headers)).status_code != 200:
+                assert answer.status_code == 503, answer.text
+                assert answer.json()["type"] == "urn:problem:tenant-not-ready"
+                await asyncio.sleep(float(answer.headers["Retry-After"]))
+        await self.reads_me(tenant)
 
     async def _ask(
         self,

@@ -30,12 +30,24 @@ def psycopg_url(url: str) -> str:
     return parsed.set(drivername="postgresql").render_as_string(hide_password=False)
 
 
-def create_engine(settings: "Settings", *, application_name: str) -> AsyncEngine:
+def create_engine(
+    settings: "Settings",
+    *,
+    application_name: str,
+    url: str | None = None,
+    pool_size: int | None = None,
+) -> AsyncEngine:
     """A pool of connections that works through a transaction pooler.
 
     Nothing is kept in the session: no named prepared statements, no startup options. The driver's
     own BEGIN is off, because the first statement of a transaction brings its own together with the
     tenant's context, in one round trip.
+
+    Args:
+        settings: Of this process.
+        application_name: How the server lists the connections.
+        url: Another database than the one that the settings name.
+        pool_size: The most connections; else that of the settings.
     """
     connect_args: Mapping[str, object] = {
         "application_name": application_name,
@@ -43,10 +55,10 @@ def create_engine(settings: "Settings", *, application_name: str) -> AsyncEngine
         "connect_timeout": 5,
     }
     return create_async_engine(
-        sqlalchemy_url(settings.database_url.get_secret_value()),
+        sqlalchemy_url(url or settings.database_url.get_secret_value()),
         isolation_level="AUTOCOMMIT",
         use_native_hstore=False,
-        pool_size=settings.database_pool_size,
+        pool_size=pool_size or settings.database_pool_size,
         max_overflow=0,
         hide_parameters=True,
         pool_timeout=settings.database_pool_timeout,
@@ -112,3 +124,9 @@ def is_connection_lost(error: BaseException) -> bool:
     if not isinstance(cause, psycopg.OperationalError | psycopg.InterfaceError):
         return False
     return cause.sqlstate is None or cause.sqlstate.startswith(_CONNECTION_EXCEPTIONS)
+
+
+def is_read_only(error: BaseException) -> bool:
+    """Whether the database cannot be written for now: it is being moved, or a standby answers."""
+    cause = getattr(error, "orig", None) or error
+    return isinstance(cause, psycopg.errors.ReadOnlySqlTransaction)

@@ -2,7 +2,6 @@
 
 from typing import Any
 
-from fastapi import Response
 from pydantic import BaseModel
 from sqlalchemy import (
     ColumnElement,
@@ -18,6 +17,7 @@ from sqlalchemy import (
     literal_column,
     select,
 )
+from starlette.responses import Response
 
 
 class JSONText(Response):

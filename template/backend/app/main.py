@@ -10,7 +10,7 @@ from app import health, logs, metrics
 from app.audit import endpoints as audit
 from app.auth.verifier import TokenVerifier
 from app.choices import channel, queue, tenancy
-from app.database import create_engine, refuse_unsafe_login
+from app.database import refuse_unsafe_login
 from app.features.contacts import endpoints as contacts
 from app.features.imports import endpoints as imports
 from app.features.me import endpoints as me
@@ -32,7 +32,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     settings = settings or get_settings()
     logs.configure(level=settings.log_level, readable=settings.environment == "development")
 
-    engine = create_engine(settings, application_name="api")
+    engine = tenancy.create_engine(settings, application_name="api")
     jobs = queue.create_queue(settings)
     events = channel.create_channel(settings)
     storage = Storage(settings.storage_url)

@@ -4,22 +4,26 @@ There are two histories: of the tables that exist once (`migrations/control`), a
 tenants (`migrations/tenant`), which exist once or once for each tenant.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from hashlib import sha256
 
 import psycopg
 from alembic import command, op
+from alembic.config import Config
 from psycopg import sql
-from sqlalchemy import create_engine, text
+from sqlalchemy import Connection, create_engine, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 from sqlalchemy.pool import NullPool
 
 from app.choices import tenancy
 from app.database import psycopg_url, sqlalchemy_url
-from app.revisions import BACKEND, alembic_config, earlier_revisions
+from app.revisions import BACKEND, earlier_revisions
 from app.settings import Settings
 
 SQL = BACKEND / "migrations" / "sql"
 VERSION_SCHEMA = "app_migrations"
+LOGINS = ("app_api", "app_worker")
 
 
 def run_sql(statements: str) -> None:
@@ -71,20 +75,58 @@ def migrate(settings: Settings) -> str:
     with psycopg.connect(psycopg_url(url), autocommit=True) as owner:
         owner.execute("select pg_advisory_lock(hashtext('app migrate'))")
         _require_same_tenants(owner)
-        owner.execute((SQL / "roles.sql").read_bytes())
-        owner.execute(f"create schema if not exists {VERSION_SCHEMA}")
-        _borrow_owner_roles(owner)
-        try:
-            upgrade(url, "control")
-            _install_answers(owner)
+        with owner_roles(owner):
+            _bring(owner, url, "control")
             tenancy.migrate_tenants(url)
-        finally:
-            _return_owner_roles(owner)
-        _appoint_operator(owner)
         owner.execute("select audit.ensure_partitions()")
-        _configure_logins(owner, settings)
+        configure_logins(owner, settings)
+        set_passwords(owner, settings)
         found = owner.execute("select unnest(app.schema_versions())").fetchall()
     return ", ".join(revision for (revision,) in found)
+
+
+def migrate_whole(url: str, settings: Settings) -> str:
+    """Bring a database up to date that has both histories, and return its revisions.
+
+    The server has to be prepared for it: see `owner_roles`.
+    """
+    with psycopg.connect(psycopg_url(url), autocommit=True) as owner:
+        _require_same_tenants(owner)
+        _bring(owner, url, "control", "tenant")
+        owner.execute("select audit.ensure_partitions()")
+        configure_logins(owner, settings)
+        return revisions_of(owner)
+
+
+def revisions_of(owner: psycopg.Connection) -> str:
+    """Which migrations a database came to, separated by spaces."""
+    (revisions,) = owner.execute("select app.schema_versions()").fetchall()[0]
+    return " ".join(revisions)
+
+
+def _bring(owner: psycopg.Connection, url: str, *branches: str) -> None:
+    owner.execute(f"create schema if not exists {VERSION_SCHEMA}".encode())
+    for branch in branches:
+        upgrade(url, branch)
+        if branch == "control":
+            _install_answers(owner)
+
+
+@contextmanager
+def owner_roles(owner: psycopg.Connection) -> Iterator[None]:
+    """Make the roles of this server, and let the migrating one act as those that own the helpers.
+
+    Those are app_definer and app_audit, and for no longer than what is theirs is made. Afterwards
+    it may act as app_operator: what `app tenants` does.
+    """
+    owner.execute((SQL / "roles.sql").read_bytes())
+    _grant_roles(owner, "app_definer, app_audit")
+    try:
+        yield
+    finally:
+        if not _is_superuser(owner):
+            owner.execute("revoke app_definer, app_audit from current_user")
+    _grant_roles(owner, "app_operator")
 
 
 def _require_same_tenants(owner: psycopg.Connection) -> None:
@@ -115,9 +157,17 @@ def upgrade(url: str, branch: str, *, schema: str | None = None) -> None:
             connection.exec_driver_sql("set lock_timeout = '5s'")
             connection.exec_driver_sql(f"set search_path = {schema or 'public'}")
             connection.commit()
-            command.upgrade(alembic_config(connection, schema or VERSION_SCHEMA), f"{branch}@head")
+            command.upgrade(_alembic_config(connection, schema or VERSION_SCHEMA), f"{branch}@head")
     finally:
         engine.dispose()
+
+
+def _alembic_config(connection: Connection, version_schema: str) -> Config:
+    """Alembic's settings, with what `migrations/env.py` reads."""
+    config = Config(BACKEND / "alembic.ini")
+    config.attributes["connection"] = connection
+    config.attributes["version_schema"] = version_schema
+    return config
 
 
 def _install_answers(owner: psycopg.Connection) -> None:
@@ -147,16 +197,6 @@ def _install_answers(owner: psycopg.Connection) -> None:
                 owner.execute(file.read_bytes())
 
 
-def _borrow_owner_roles(owner: psycopg.Connection) -> None:
-    """Let the migrating role act as app_definer and app_audit while it creates what is theirs."""
-    _grant_roles(owner, "app_definer, app_audit")
-
-
-def _appoint_operator(owner: psycopg.Connection) -> None:
-    """Let the migrating role act as app_operator: what `app tenants` does."""
-    _grant_roles(owner, "app_operator")
-
-
 def _grant_roles(owner: psycopg.Connection, roles: str) -> None:
     if _is_superuser(owner):
         return
@@ -164,25 +204,19 @@ def _grant_roles(owner: psycopg.Connection, roles: str) -> None:
     owner.execute(f"grant {roles} to current_user{options}".encode())
 
 
-def _return_owner_roles(owner: psycopg.Connection) -> None:
-    if not _is_superuser(owner):
-        owner.execute("revoke app_definer, app_audit from current_user")
-
-
 def _is_superuser(owner: psycopg.Connection) -> bool:
     row = owner.execute("select rolsuper from pg_roles where rolname = current_user").fetchone()
     return bool(row and row[0])
 
 
-def _configure_logins(owner: psycopg.Connection, settings: Settings) -> None:
-    """Set what cannot travel as a startup parameter through a pooler, and the passwords."""
+def configure_logins(owner: psycopg.Connection, settings: Settings) -> None:
+    """Set for this database what cannot travel as a startup parameter through a pooler."""
     timeouts = {
         "statement_timeout": settings.database_statement_timeout,
         "lock_timeout": settings.database_lock_timeout,
         "idle_in_transaction_session_timeout": settings.database_statement_timeout * 2,
     }
-    passwords = {"app_api": settings.app_api_password, "app_worker": settings.app_worker_password}
-    for login, password in passwords.items():
+    for login in LOGINS:
         role = sql.Identifier(login)
         database = sql.Identifier(owner.info.dbname)
         owner.execute(sql.SQL("grant connect on database {} to {}").format(database, role))
@@ -197,11 +231,19 @@ def _configure_logins(owner: psycopg.Connection, settings: Settings) -> None:
         owner.execute(
             sql.SQL("alter role {} in database {} set timezone = 'UTC'").format(role, database)
         )
+
+
+def set_passwords(owner: psycopg.Connection, settings: Settings) -> None:
+    """Set the passwords of the logins, for every database of the server."""
+    passwords = zip(LOGINS, (settings.app_api_password, settings.app_worker_password), strict=True)
+    for login, password in passwords:
         if password is not None:
             # Hashed here, so that the password itself never reaches the server's log.
             scram = owner.pgconn.encrypt_password(
                 password.get_secret_value().encode(), login.encode(), b"scram-sha-256"
             )
             owner.execute(
-                sql.SQL("alter role {} login password {}").format(role, sql.Literal(scram.decode()))
+                sql.SQL("alter role {} login password {}").format(
+                    sql.Identifier(login), sql.Literal(scram.decode())
+                )
             )

@@ -10,14 +10,14 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from app.choices import PRODUCT_NAME, channel, provider, queue
+from app.choices import PRODUCT_NAME, channel, provider, queue, tenancy
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 
 CommaSeparated = Annotated[list[str], NoDecode]
 
 
-class Settings(provider.Settings, queue.Settings, channel.Settings, BaseSettings):
+class Settings(provider.Settings, queue.Settings, channel.Settings, tenancy.Settings, BaseSettings):
     """The settings of one process: the API, the worker and the CLI read the same names."""
 
     model_config = SettingsConfigDict(env_file=REPOSITORY / ".env", extra="ignore")

@@ -9,8 +9,8 @@ from prometheus_client import start_http_server
 import app.features.imports.tasks
 import app.jobs.housekeeping  # noqa: F401  # declare their tasks
 from app import logs
-from app.choices import channel, queue
-from app.database import create_engine, refuse_unsafe_login
+from app.choices import channel, queue, tenancy
+from app.database import refuse_unsafe_login
 from app.jobs import schedules
 from app.jobs.leases import Leases
 from app.jobs.runner import Runner
@@ -27,7 +27,7 @@ async def work(settings: Settings) -> None:
     for name in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(name, stop.set)
 
-    engine = create_engine(settings, application_name="worker")
+    engine = tenancy.create_engine(settings, application_name="worker")
     await refuse_unsafe_login(engine)
     jobs = queue.create_queue(settings)
     events = channel.create_channel(settings)

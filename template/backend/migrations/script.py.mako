@@ -11,5 +11,5 @@ depends_on = None
 def upgrade() -> None:
     run_sql("""
         -- One statement after the other, in plain SQL. A new tenant table ends with:
-        -- select app.isolate('public.my_table');
+        -- select app.isolate('my_table');
     """)

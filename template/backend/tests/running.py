@@ -19,6 +19,7 @@ from app.dev.postgres import OWNER, Postgres
 from app.dev.processes import LOOPBACK, free_port, last_lines
 from app.dev.queues import Place
 from app.dev.servers import BACKEND, Connections, answers, login_url, process_environment
+from tests.choices import tenants
 
 _SECONDS = 60.0
 
@@ -104,8 +105,8 @@ class Platform:
         if self.queue_server is not None:
             self.queue_server.wait_ready()
         self.connections = self._connections(self.postgres.name, self._start_issuer())
-        self.migrate(self.connections)
-        self._start_others(self.connections)
+        tenants.prepare(lambda: self.migrate(self.connections), self.connections)
+        self.start_others(self.connections)
 
     def new_database(self, *, migrated: bool = True) -> Connections:
         """Create another database of the same owner and return the URLs that lead to it."""
@@ -118,8 +119,8 @@ class Platform:
             )
         connections = self._connections(name, self.connections.issuer)
         if migrated:
-            self.migrate(connections)
-            self._start_others(connections)
+            tenants.prepare(lambda: self.migrate(connections), connections)
+            self.start_others(connections)
         return connections
 
     def migrate(self, connections: Connections) -> str:
@@ -180,7 +181,7 @@ class Platform:
         self._stack.callback(process.stop)
         return process
 
-    def _start_others(self, connections: Connections) -> None:
+    def start_others(self, connections: Connections) -> None:
         """Start what the tenancy needs beside the API and the workers."""
         for name, arguments in tenancy.PROCESSES.items():
             log = self.folder / f"{name}-{secrets.token_hex(4)}.log"

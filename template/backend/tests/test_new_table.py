@@ -92,8 +92,8 @@ def grown(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return backend
 
 
-def test_it_is_written_where_a_reader_looks_for_it(grown: Path) -> None:
-    before, after = contents(BACKEND), contents(grown)
+def test_it_is_written_where_a_reader_looks_for_it(copy: Path, grown: Path) -> None:
+    before, after = contents(copy), contents(grown)
     (sql,) = (path for path in after if path.endswith("_invoices.sql"))
     number = int(Path(sql).name.split("_")[0])
     assert re.search(r"\(org_id, id\)|\(user_id, id\)", after[sql].decode())

@@ -19,7 +19,7 @@ from app.dev.servers import BACKEND, Connections
 from app.revisions import head
 from app.settings import Settings
 from app.tenancy import schemas
-from app.tenancy.fan_out import schema_of
+from app.tenancy.schema_places import schema_of
 from app.tenancy.session import transaction
 from tests.choices import tenants
 from tests.conftest import Connection, MintToken
@@ -193,6 +193,23 @@ def test_without_the_tenants_role_nothing_can_be_read(
         # Whoever takes on the role without a proof finds the tables, and no row in them.
         connection.execute(f"set role {schema_of(made.id)}".encode())
         assert connection.execute(table).rowcount == 0
+
+
+def test_a_session_that_takes_on_the_role_of_another_tenant_finds_no_row(
+    connections: Connections, admin: Connection
+) -> None:
+    """What injected SQL can do."""
+    mine, theirs = (tenants.make(admin, uuid4().hex[:12]) for _ in range(2))
+    table = f"{schema_of(theirs.id)}.contacts"
+    insert = f"insert into {table} (org_id, name, email) values (%s, 'A', 'a@b.c')".encode()
+    admin.execute(insert, [theirs.id])
+    with psycopg.connect(connections.app_api) as connection:
+        connection.execute("select app.enter_schema(%s, 'x')", [mine.claims()])
+        connection.execute(f"set local role {schema_of(theirs.id)}".encode())
+        for statement in ("select from {}", "update {} set name = 'B'", "delete from {}"):
+            assert connection.execute(statement.format(table).encode()).rowcount == 0
+        with pytest.raises(errors.InsufficientPrivilege):
+            connection.execute(insert, [theirs.id])
 
 
 def test_a_transaction_that_takes_on_no_role_reads_nothing(

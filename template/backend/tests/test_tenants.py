@@ -26,12 +26,12 @@ from app.choices import tenancy
 from app.command_choices import tenancy as command_tenancy
 from app.dev.choices import provider
 from app.dev.servers import BACKEND
-from app.doctor import examine
 from app.revisions import head
 from app.storage import Storage
 from tests.choices import tenants
 from tests.conftest import Connection, MintToken
 from tests.running import AppProcess, Platform
+from tests.test_doctor import failures
 
 SECONDS = 120.0
 
@@ -778,14 +778,6 @@ def test_the_operator_reaches_one_tenant_and_changes_nothing(
 def test_the_doctor_knows_what_the_operator_may(
     admin_url: str, client: Client, mutation: str, check: str, found: str
 ) -> None:
-    def failures(database: Connection) -> set[tuple[str, str]]:
-        return {
-            (examination.check.name, finding.object)
-            for examination in examine(database)
-            for finding in examination.findings
-            if not finding.is_warning
-        }
-
     with psycopg.connect(admin_url) as database:
         home = visit(database, client)
         assert failures(database) == set()

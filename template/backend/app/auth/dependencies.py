@@ -129,7 +129,7 @@ def closed(standing: Standing) -> Problem | None:
     """What to answer where the tenant is not served, for good or for a moment; else None."""
     if standing.obstacle is None:
         return None
-    if standing.obstacle in {"new", "behind"}:
+    if standing.obstacle in {"new", "behind", "moved"}:
         return Problem(
             503,
             f"The {tenancy.TENANT} is not ready",

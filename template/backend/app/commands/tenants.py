@@ -55,6 +55,8 @@ def show_tenant(name: _Name) -> None:
 
 
 group.command("create")(tenancy.create)
+for _command in tenancy.MORE:
+    group.command()(_command)
 
 
 @group.command("suspend")

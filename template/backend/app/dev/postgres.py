@@ -236,7 +236,8 @@ class Postgres:
         self._single_user(
             partial,
             f"alter role {SUPERUSER} password '{password}'",
-            f"create role {OWNER} login createrole nosuperuser nobypassrls password '{password}'",
+            f"create role {OWNER} login createrole createdb nosuperuser nobypassrls"
+            f" password '{password}'",
             f'create database "{database}" owner {OWNER}',
         )
         partial.rename(self.directory)
@@ -392,7 +393,7 @@ class Postgres:
             self._single_user(
                 self.directory,
                 f"alter role {SUPERUSER} password '{password}'",
-                f"alter role {OWNER} password '{password}'",
+                f"alter role {OWNER} createdb password '{password}'",
             )
             self._spawn()
             if not self._becomes_ready(time.monotonic() + _START_SECONDS):

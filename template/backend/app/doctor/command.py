@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from app.choices import tenancy
 from app.database import psycopg_url
 from app.doctor.examination import Examination, examine
 from app.settings import get_settings
@@ -21,25 +22,29 @@ def main() -> int:
     """
     settings = get_settings()
     secret = settings.migration_database_url or settings.database_url
+    code = 0
     try:
-        url = psycopg_url(secret.get_secret_value())
-        with psycopg.connect(url, connect_timeout=10) as database:
-            database.execute("set transaction isolation level repeatable read read only")
-            examinations = examine(database)
-            name = f"{database.info.dbname} at {database.info.host}:{database.info.port}"
+        for url in tenancy.databases_of(psycopg_url(secret.get_secret_value())):
+            with psycopg.connect(url, connect_timeout=10) as database:
+                database.execute("set transaction isolation level repeatable read read only")
+                examinations = examine(database)
+                name = f"{database.info.dbname} at {database.info.host}:{database.info.port}"
+            code = max(code, report(examinations, name))
     except psycopg.OperationalError as error:
         sys.stderr.write(
             f"The database cannot be examined: {error}\n"
             "Check MIGRATION_DATABASE_URL (or DATABASE_URL), and that the server runs.\n"
         )
         return 2
-    return report(examinations, name)
+    return code
 
 
 def report(examinations: Sequence[Examination], database: str) -> int:
     """Print a table of all checks, then a line for each finding with its cure; return the code."""
     console = Console(highlight=False)
-    table = Table("check", "object", "verdict", title=f"Database {database}")
+    # On one line, however narrow the terminal: there may be many databases.
+    console.print(f"Database {escape(database)}", soft_wrap=True)
+    table = Table("check", "object", "verdict")
     failures = warnings = 0
     for examination in examinations:
         name = examination.check.name

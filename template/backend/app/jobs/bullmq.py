@@ -71,7 +71,7 @@ class BullMQ:
             [
                 {
                     "name": "job",
-                    "data": {"id": str(delivery.job_id)},
+                    "data": _data(delivery),
                     "opts": {
                         "jobId": str(delivery),
                         "attempts": 1_000_000,
@@ -94,7 +94,8 @@ class BullMQ:
             jobs.add(token)
             idle.clear()
             try:
-                await run(UUID(job.data["id"]))
+                place = job.data.get("place")
+                await run(UUID(job.data["id"]), UUID(place) if place else None)
             finally:
                 jobs.discard(token)
                 if not jobs:
@@ -178,6 +179,11 @@ class BullMQ:
     async def close(self) -> None:
         """Let go of the connection."""
         await self._client.aclose()
+
+
+def _data(delivery: Delivery) -> dict[str, str]:
+    place = {} if delivery.place is None else {"place": str(delivery.place)}
+    return {"id": str(delivery.job_id), **place}
 
 
 def create_queue(settings: Settings) -> BullMQ:

@@ -8,6 +8,7 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from app import choices
 from app.database import Session
 from app.realtime.events import Channel
 from app.storage import Files, Storage
@@ -37,7 +38,9 @@ class Job:
         engine: AsyncEngine,
         channel: Channel,
         storage: Storage,
+        place: UUID | None = None,
     ) -> None:
+        self.place = place
         self.id = job_id
         self.request_id = request_id
         self._worker_id = worker_id
@@ -62,6 +65,8 @@ class Job:
             TenantNotReady: the tenant's tables are not what this code needs.
         """
         claims = {"job_id": str(self.id), "worker_id": str(self._worker_id)}
+        if self.place is not None:
+            claims["place"] = str(self.place)
         async with transaction(self._engine, claims, self.request_id) as (session, standing):
             if standing.obstacle is not None:
                 raise TenantNotReady(standing.obstacle)
@@ -69,6 +74,15 @@ class Job:
                 raise JobGone(str(self.id))
             self._tenant = standing.tenant_id
             yield session
+
+    async def everywhere(self) -> AsyncIterator[Session]:
+        """A session in each database of the product, in nobody's name: it sees no tenant's rows.
+
+        Each statement commits by itself.
+        """
+        async for home in choices.tenancy.all_homes(self._engine):
+            async with home.connect() as session:
+                yield session
 
     async def progressed(self, session: Session) -> None:
         """Say, with the commit of what was done, that the job came forward: earlier failures and

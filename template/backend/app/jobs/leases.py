@@ -14,6 +14,7 @@ import structlog
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from app import choices
 from app.jobs.waiting import pause
 
 log = structlog.get_logger()
@@ -35,11 +36,13 @@ class Running:
     """A job in this process.
 
     Attributes:
+        place: The tenant in whose database it is, where tenants have databases of their own.
         attempt: What runs it; None until the job is claimed.
         is_at_work: Whether the task's own code runs: the rest of an attempt ends by itself.
         interruption: Why the attempt was cancelled from here, if it was.
     """
 
+    place: UUID | None = None
     attempt: asyncio.Task[None] | None = None
     is_at_work: bool = False
     interruption: Interruption | None = None
@@ -63,10 +66,24 @@ class Leases:
             await pause(stop, BEAT) if not stop.is_set() else await asyncio.sleep(BEAT / 10)
 
     async def beat(self) -> None:
-        """One sign of life; interrupts jobs that were cancelled or given to another worker."""
-        known = set(self.running)
-        at_work = {job_id: job for job_id, job in self.running.items() if job.is_at_work}
-        async with self.engine.connect() as session:
+        """One sign of life wherever a job runs.
+
+        It interrupts jobs that were cancelled or given to another worker.
+        """
+        places = {None, *(job.place for job in self.running.values())}
+        outcomes = await asyncio.gather(
+            *(self.beat_at(place) for place in places), return_exceptions=True
+        )
+        for outcome in outcomes:
+            if outcome is not None:
+                raise outcome
+
+    async def beat_at(self, place: UUID | None) -> None:
+        """One sign of life in one database. Without it no job there can be held."""
+        known = {job_id for job_id, job in self.running.items() if job.place == place}
+        at_work = {job_id: self.running[job_id] for job_id in known}
+        at_work = {job_id: job for job_id, job in at_work.items() if job.is_at_work}
+        async with choices.tenancy.home(self.engine, place) as home, home.connect() as session:
             answer = await session.execute(_BEAT, {"me": self.me, "lease": LEASE})
             held: dict[UUID, bool] = {job.job_id: job.is_cancelled for job in answer}
         for job_id, job in at_work.items():
@@ -76,11 +93,11 @@ class Leases:
                 _interrupt(job, "cancelled")
         for job_id in held.keys() - known - self.running.keys():
             # Claimed on a connection that broke before it could tell us.
-            await self.release(job_id)
+            await self.release(job_id, place)
 
-    async def release(self, job_id: UUID) -> None:
+    async def release(self, job_id: UUID, place: UUID | None = None) -> None:
         """Hand a job back unfinished: another worker goes on with it at once."""
-        async with self.engine.connect() as session:
+        async with choices.tenancy.home(self.engine, place) as home, home.connect() as session:
             await session.execute(_RELEASE, {"id": job_id, "me": self.me})
 
 

@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from typing import Any
 from uuid import UUID
 
@@ -11,7 +10,8 @@ from rich.console import Console
 from rich.table import Table
 from sqlalchemy import text
 
-from app.database import Session, create_engine
+from app.choices import tenancy
+from app.database import Session
 from app.settings import get_settings
 
 MOST_LISTED = 200
@@ -47,8 +47,9 @@ STATES = ("waiting", "delayed", "parked", "running", "cancelling", "dead")
 async def list_jobs(states: list[str]) -> None:
     """Print the jobs in these states as a table, the oldest first."""
     parameters = {"states": states, "limit": MOST_LISTED + 1}
-    async with _session() as session:
-        found = (await session.execute(_JOBS, parameters)).all()
+    found: list[Any] = []
+    async for session in _sessions():
+        found += await session.execute(_JOBS, parameters)
     if not found:
         typer.echo("No dead letters." if states == ["dead"] else "No such jobs.")
         return
@@ -66,8 +67,9 @@ async def list_jobs(states: list[str]) -> None:
 
 async def show(job_id: UUID) -> None:
     """Print everything that is known about one job, as JSON."""
-    async with _session() as session:
-        job = (await session.execute(_JOB, {"id": job_id})).mappings().one_or_none()
+    job = None
+    async for session in _sessions():
+        job = job or (await session.execute(_JOB, {"id": job_id})).mappings().one_or_none()
     if job is None:
         raise SystemExit(f"There is no job {job_id}: it is done, discarded, or never was.")
     typer.echo(json.dumps(dict(job), indent=2, default=str))
@@ -94,9 +96,7 @@ async def discard(job_id: UUID | None) -> None:
 
 async def cancel(job_id: UUID) -> None:
     """Cancel a job that waits or runs."""
-    async with _session() as session:
-        is_cancelled = await session.scalar(_CANCEL, {"id": job_id})
-    if not is_cancelled:
+    if not any(row[0] for row in await _change(_CANCEL, job_id)):
         raise SystemExit(
             f"{job_id} neither waits nor runs. A dead letter is ended with `app jobs discard`."
         )
@@ -104,15 +104,19 @@ async def cancel(job_id: UUID) -> None:
 
 
 async def _change(statement: Any, job_id: UUID | None) -> list[Any]:
-    async with _session() as session:
-        return list(await session.execute(statement, {"id": job_id}))
+    changed: list[Any] = []
+    async for session in _sessions():
+        await tenancy.announce(session)
+        changed += await session.execute(statement, {"id": job_id})
+    return changed
 
 
-@asynccontextmanager
-async def _session() -> AsyncIterator[Session]:
-    engine = create_engine(get_settings(), application_name="operator")
+async def _sessions() -> AsyncIterator[Session]:
+    """A session wherever there may be jobs."""
+    engine = tenancy.create_engine(get_settings(), application_name="operator")
     try:
-        async with engine.connect() as session:
-            yield session
+        async for home in tenancy.homes_with_jobs(engine):
+            async with home.connect() as session:
+                yield session
     finally:
         await engine.dispose()

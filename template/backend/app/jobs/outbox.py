@@ -11,6 +11,7 @@ from uuid import UUID
 import msgspec
 from sqlalchemy import text
 
+from app import choices
 from app.database import Session
 from app.jobs.tasks import Task
 
@@ -61,6 +62,7 @@ async def enqueue(
         "delay": delay,
         "at": at,
     }
+    await choices.tenancy.announce(session)
     while True:
         job_id: UUID | None = await session.scalar(_ENQUEUE, record)
         if job_id is None:

@@ -12,10 +12,6 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-Run = Callable[[UUID], Awaitable[None]]
-"""Runs the job with this id to its end, whatever that end is. Raises only if the outcome could not
-be written down, so that the queue must deliver the job again."""
-
 Accept = Callable[[str, str, Any], Awaitable[UUID]]
 """Takes in a job of another program: a token of the person it is for, the task's name and its
 payload as plain values. Returns the job's id.
@@ -23,6 +19,21 @@ payload as plain values. Returns the job's id.
 Raises:
     Refused: the token, the task or the payload is not acceptable, and never will be.
 """
+
+
+class Run(Protocol):
+    """Runs jobs."""
+
+    async def __call__(self, job_id: UUID, place: UUID | None = None) -> None:
+        """Run a job to its end, whatever that end is.
+
+        Raises only if the outcome could not be written down, so that the queue must deliver the job
+        again.
+
+        Args:
+            job_id: Which one.
+            place: The tenant in whose database it is, where tenants have databases of their own.
+        """
 
 
 class Refused(Exception):  # noqa: N818  # an answer, not a fault
@@ -34,6 +45,7 @@ class Delivery(NamedTuple):
 
     job_id: UUID
     number: int
+    place: UUID | None = None
 
     def __str__(self) -> str:
         return f"{self.job_id}.{self.number}"

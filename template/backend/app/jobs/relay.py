@@ -7,11 +7,13 @@ jobs. Tenants take turns: many jobs of one do not stand before the first of anot
 import asyncio
 from datetime import timedelta
 from typing import Any
+from uuid import UUID
 
 import structlog
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from app import choices
 from app.jobs.queue import Delivery, Relayed
 from app.jobs.waiting import pause
 
@@ -89,14 +91,18 @@ async def relay(
             have lost it.
     """
     clock = asyncio.get_running_loop().time
-    next_look = 0.0
+    next_look: dict[UUID | None, float] = {}
     is_away = False
+
+    async def look(home: AsyncEngine, place: UUID | None) -> int:
+        if clock() >= next_look.get(place, 0.0):
+            await _execute(home, _LOST, offer_again_after=offer_again_after)
+            next_look[place] = clock() + LOSS_INTERVAL
+        return await hand_over(home, queue, place)
+
     while not stop.is_set():
         try:
-            if clock() >= next_look:
-                await _execute(engine, _LOST, offer_again_after=offer_again_after)
-                next_look = clock() + LOSS_INTERVAL
-            handed = await hand_over(engine, queue)
+            handed = await choices.tenancy.visit(engine, look)
         except Exception:  # the relay outlives whatever is down, and says so
             log.warning("relay.waiting", exc_info=not is_away)
             is_away = True
@@ -109,13 +115,19 @@ async def relay(
             await pause(stop, POLL_INTERVAL)
 
 
-async def hand_over(engine: AsyncEngine, queue: Relayed) -> int:
-    """Give the queue what is due, and return how many jobs that were."""
+async def hand_over(engine: AsyncEngine, queue: Relayed, place: UUID | None = None) -> int:
+    """Give the queue what is due, and return how many jobs that were.
+
+    Args:
+        engine: Where the outbox is.
+        queue: Where to.
+        place: The tenant whose outbox it is, where tenants have databases of their own.
+    """
     async with engine.connect() as session:
         await session.exec_driver_sql("BEGIN")
         due = (await session.execute(_DUE, {"batch": BATCH, "per_tenant": PER_TENANT})).all()
         if due:
-            await queue.offer([Delivery(job.id, job.delivery) for job in due])
+            await queue.offer([Delivery(job.id, job.delivery, place) for job in due])
             await session.execute(_HANDED, {"ids": [job.id for job in due]})
         await session.exec_driver_sql("COMMIT")
         return len(due)

@@ -13,7 +13,8 @@ from prometheus_client import Counter, Histogram
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from app.database import Session, is_connection_lost
+from app.choices import tenancy
+from app.database import Session, is_connection_lost, is_read_only
 from app.jobs.job import Job, JobGone, TenantNotReady
 from app.jobs.leases import Leases, Running
 from app.jobs.tasks import TASKS, Task, Unrecoverable
@@ -67,27 +68,30 @@ class Runner:
     leases: Leases
     storage: Storage
 
-    async def __call__(self, job_id: UUID) -> None:
+    async def __call__(self, job_id: UUID, place: UUID | None = None) -> None:
         """Run a job to its end. What is done, held by another or not due is left alone."""
         if job_id in self.leases.running:
             return
         # Known before it is claimed, so that no beat takes the claim for one that got lost.
-        running = self.leases.running[job_id] = Running()
+        running = self.leases.running[job_id] = Running(place)
         try:
-            claimed = await self._claim(job_id)
+            if place is not None:
+                await self.leases.beat_at(place)
+            claimed = await self._claim(job_id, place)
             if claimed is not None:
                 await self._attempt(claimed, running)
         finally:
             del self.leases.running[job_id]
 
-    async def _claim(self, job_id: UUID) -> _Claimed | None:
-        row = await self._step(_CLAIM, id=job_id)
+    async def _claim(self, job_id: UUID, place: UUID | None) -> _Claimed | None:
+        row = await self._step(_CLAIM, place, id=job_id)
         if row.task is None:
             return None
         task = TASKS.get(row.task)
         label = task.name if task else "unknown"
         _WAIT.labels(label).observe(row.waited)
-        job = Job(job_id, self.leases.me, row.request_id, self.engine, self.channel, self.storage)
+        means = (self.engine, self.channel, self.storage)
+        job = Job(job_id, self.leases.me, row.request_id, *means, place)
         return _Claimed(job, task, row.task, row.payload, row.attempts, row.is_cancelled)
 
     async def _attempt(self, claimed: _Claimed, running: Running) -> None:
@@ -105,7 +109,7 @@ class Runner:
             except asyncio.CancelledError:
                 running.attempt.cancel()
                 await asyncio.wait({running.attempt})
-                await self._hand_back(claimed.job.id)
+                await self._hand_back(claimed.job)
                 raise
             if running.interruption == "cancelled":
                 await self._cancel(claimed)
@@ -135,12 +139,12 @@ class Runner:
             log.info("job.gone")
         except TenantNotReady as error:
             log.info("job.postponed", obstacle=str(error))
-            await self._step(_POSTPONE, id=claimed.job.id, delay=NOT_READY)
+            await self._step(_POSTPONE, claimed.job.place, id=claimed.job.id, delay=NOT_READY)
         except Unrecoverable as error:
             _FAILURES.labels(task.name).inc()
             await self._bury(claimed, str(error))
         except Exception as error:
-            if is_connection_lost(error):
+            if is_connection_lost(error) or is_read_only(error):
                 raise
             _FAILURES.labels(task.name).inc()
             log.exception("job.failed", attempt=claimed.attempts)
@@ -149,12 +153,13 @@ class Runner:
                 reason = f"it took longer than {task.timeout:g} seconds"
             await self._fail(claimed, task, reason)
         else:
-            await self._step(_FINISH, id=claimed.job.id)
+            await self._step(_FINISH, claimed.job.place, id=claimed.job.id)
             log.info("job.done", attempt=claimed.attempts)
 
     async def _fail(self, claimed: _Claimed, task: Task[Any], reason: str) -> None:
         # Fewer than at the start, if the attempt came forward before it failed.
-        attempts = (await self._step(_ATTEMPTS, id=claimed.job.id)).attempts
+        place = claimed.job.place
+        attempts = (await self._step(_ATTEMPTS, place, id=claimed.job.id)).attempts
         if attempts is None:
             log.warning("job.lost")
             return
@@ -162,7 +167,7 @@ class Runner:
             await self._bury(claimed, reason)
             return
         delay = timedelta(seconds=task.backoff.after(attempts))
-        await self._step(_RETRY, id=claimed.job.id, delay=delay, reason=reason)
+        await self._step(_RETRY, place, id=claimed.job.id, delay=delay, reason=reason)
 
     async def _bury(self, claimed: _Claimed, reason: str) -> None:
         log.error("job.dead", reason=reason)
@@ -182,14 +187,14 @@ class Runner:
                 held = {"id": claimed.job.id, "me": self.leases.me}
                 await session.execute(step, held | parameters)
 
-    async def _hand_back(self, job_id: UUID) -> None:
+    async def _hand_back(self, job: Job) -> None:
         with suppress(Exception):  # else the lease runs out, and the job comes back a little later
             async with asyncio.timeout(HAND_BACK_SECONDS):
-                await self.leases.release(job_id)
+                await self.leases.release(job.id, job.place)
 
-    async def _step(self, step: Any, **parameters: Any) -> Any:
+    async def _step(self, step: Any, place: UUID | None, **parameters: Any) -> Any:
         """Take one step on the outbox, which commits by itself."""
-        async with self.engine.connect() as session:
+        async with tenancy.home(self.engine, place) as home, home.connect() as session:
             return (await session.execute(step, {"me": self.leases.me, **parameters})).one()
 
 

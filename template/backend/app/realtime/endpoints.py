@@ -32,7 +32,11 @@ async def create_ticket(
 ) -> Ticket:
     """A ticket for one WebSocket, to be used within seconds."""
     response.headers["Cache-Control"] = "no-store"
-    issued = await tickets.issue(access.session, access.principal.identity.expires_at)
+    principal = access.principal
+    if principal.tenant_id is None:
+        raise RuntimeError("no permission without a tenant")
+    expires_at = principal.identity.expires_at
+    issued = await tickets.issue(access.session, principal.tenant_id, expires_at)
     return Ticket(ticket=issued.ticket, expires_at=issued.expires_at)
 
 

@@ -247,6 +247,8 @@ async def _database(connection: HTTPConnection, error: Exception) -> Response:
     elif state == "42501":
         log.warning("the database refused access", exc_info=error)
         problem = Problem(403, "Forbidden", "You may not do this.", type="forbidden")
+    elif state == "25006":
+        problem = unavailable("This can only be read for a moment. Try again then.")
     elif isinstance(error, OperationalError | InterfaceError | PoolTimeoutError) or isinstance(
         cause, psycopg.OperationalError | psycopg.InterfaceError
     ):

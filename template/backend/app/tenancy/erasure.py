@@ -10,7 +10,15 @@ from app.choices import tenancy
 from app.command_choices import tenancy as words
 from app.settings import get_settings
 from app.storage import Storage
-from app.tenancy.operate import Connection, Tenant, acting_on, connect, find, record, set_state
+from app.tenancy.operate import (
+    Connection,
+    Tenant,
+    acting_on,
+    at_home,
+    connect,
+    record,
+    set_state,
+)
 from app.tenancy.tables import OwnedTable, deletion_order, tenant_tables
 
 BATCH_ROWS = 2000
@@ -48,25 +56,25 @@ def delete(name: str, confirmation: str | None, reason: str | None) -> None:
         SystemExit: the confirmation is not a name of the tenant, or something is in the way. What
             was deleted until then stays deleted; run again, it goes on from there.
     """
-    with connect() as connection:
-        tenant = find(connection, name)
-        tables = [table for table in tenant_tables(connection, tenant.id) if table.may_delete]
+    with connect() as connection, at_home(connection, name) as (tenant, home):
+        tables = [table for table in tenant_tables(home, tenant.id) if table.may_delete]
         _confirm(tenant, confirmation)
-        set_state(connection, tenant.id, "deleted", reason)
+        set_state(connection, home, tenant.id, "deleted", reason)
         if tenant.state != "deleted":
             typer.echo(f"{tenant.title} is closed: nobody reaches it any more.")
-        _wait_for_writers(connection, tables)
+        _wait_for_writers(home, tables)
         rows: dict[str, int] = {}
         for group in deletion_order(tables):
-            for table, count in _clear(connection, tenant, group).items():
+            for table, count in _clear(home, tenant, group).items():
                 typer.echo(f"{table}: {count} rows deleted")
                 rows[table] = count
         files = _delete_files(tenant)
         typer.echo(f"files: {files} deleted")
         tenancy.remove_place(connection, tenant.id)
-        connection.execute("select app.entomb_tenant(%s)", (tenant.id,))
+        for known in dict.fromkeys((home, connection)):
+            known.execute("select app.entomb_tenant(%s)", (tenant.id,))
         if files or any(rows.values()) or tenant.state != "deleted":
-            record(connection, tenant.id, "tenant.deleted", {"rows": rows, "files": files})
+            record(home, tenant.id, "tenant.deleted", {"rows": rows, "files": files})
     typer.echo(
         f"{tenant.title} ({tenant.id}) is deleted. Its audit trail stays, and its id: a token that "
         "is still valid does not bring it back."

@@ -24,7 +24,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from app.choices import PRODUCT_NAME, tenancy
 from app.settings import get_settings
 from app.storage import Storage
-from app.tenancy.operate import Connection, Tenant, acting_on, connect, find, record
+from app.tenancy.operate import Connection, Tenant, acting_on, at_home, connect, record
 from app.tenancy.tables import OwnedTable, tenant_tables
 
 Format = Literal["json", "csv"]
@@ -48,17 +48,16 @@ def export(name: str, output: Path | None, form: Format) -> None:
     Raises:
         SystemExit: the file exists, or something cannot be read. No file is left then.
     """
-    with connect() as connection:
-        tenant = find(connection, name)
-        tables = [table for table in tenant_tables(connection, tenant.id) if not table.is_machinery]
+    with connect() as connection, at_home(connection, name) as (tenant, home):
+        tables = [table for table in tenant_tables(home, tenant.id) if not table.is_machinery]
         now = datetime.now(UTC)
         path = output or Path(f"tenant-{tenant.id}-{now:%Y%m%dT%H%M%SZ}.zip")
         with _new_file(path) as file:
             # First, because the archive holds the trail, and because an attempt counts too.
-            record(connection, tenant.id, "tenant.exported", {"format": form})
+            record(home, tenant.id, "tenant.exported", {"format": form})
             archive = _Archive(ZipFile(file, "w", ZIP_DEFLATED), now)
             try:
-                _fill(archive, connection, tenant, tables, form)
+                _fill(archive, home, tenant, tables, form)
             except (BaseError, FileNotFoundError) as error:
                 raise SystemExit(
                     f"A file cannot be read: {error}\nCheck STORAGE_URL and its credentials."

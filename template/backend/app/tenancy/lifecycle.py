@@ -13,7 +13,7 @@ from app.choices import tenancy
 from app.command_choices import tenancy as words
 from app.settings import get_settings
 from app.storage import Storage
-from app.tenancy.operate import Tenant, acting_on, connect, find, owner_url, set_state
+from app.tenancy.operate import Connection, Tenant, acting_on, connect, find, owner_url, set_state
 from app.tenancy.tables import tenant_tables
 
 _PAGE_ROWS = 1000
@@ -60,16 +60,8 @@ def show(name: str) -> None:
     """Print one tenant as JSON: its state, its rows in each table, its jobs, its files."""
     with connect() as connection:
         tenant = find(connection, name)
-        tables = tenant_tables(connection, tenant.id)
-        rows = {}
-        with acting_on(connection, tenant.id, snapshot=True):
-            for table in tables:
-                if not table.is_machinery:
-                    count = sql.SQL("select count(*) from {} where {}")
-                    query = count.format(table.id, table.is_mine)
-                    found = connection.execute(query, {"tenant": tenant.id}).fetchone()
-                    rows[table.name] = found[0] if found else 0
-            jobs = dict(connection.execute(_JOBS, (tenant.id,)).fetchall())
+        with tenancy.at_home(connection, tenant.id) as home:
+            rows, jobs = _contents(home, tenant)
     files = [file.size for file in Storage(get_settings().storage_url).of(tenant.id).list()]
     answer = asdict(tenant) | {
         "rows": rows,
@@ -77,6 +69,19 @@ def show(name: str) -> None:
         "files": {"count": len(files), "bytes": sum(files)},
     }
     typer.echo(json.dumps(answer, indent=2, default=str, ensure_ascii=False))
+
+
+def _contents(home: Connection, tenant: Tenant) -> tuple[dict[str, int], dict[str, int]]:
+    tables = tenant_tables(home, tenant.id)
+    rows = {}
+    with acting_on(home, tenant.id, snapshot=True):
+        for table in tables:
+            if not table.is_machinery:
+                count = sql.SQL("select count(*) from {} where {}")
+                query = count.format(table.id, table.is_mine)
+                found = home.execute(query, {"tenant": tenant.id}).fetchone()
+                rows[table.name] = found[0] if found else 0
+        return rows, dict(home.execute(_JOBS, (tenant.id,)).fetchall())
 
 
 def create(external_id: str, label: str | None, name: str | None) -> None:
@@ -119,7 +124,8 @@ def suspend(name: str, reason: str | None) -> None:
         tenant = find(connection, name)
         if tenant.state == "deleted":
             raise SystemExit(f"{tenant.title} is deleted: there is nothing to suspend.")
-        set_state(connection, tenant.id, "suspended", reason)
+        with tenancy.at_home(connection, tenant.id) as home:
+            set_state(connection, home, tenant.id, "suspended", reason)
     if tenant.state == "suspended":
         typer.echo(f"{tenant.title} has been suspended since {tenant.since:%Y-%m-%d %H:%M}.")
         return
@@ -137,7 +143,8 @@ def resume(name: str) -> None:
             raise SystemExit(
                 f"{tenant.title} is deleted, and stays so: a new one needs an id of its own."
             )
-        set_state(connection, tenant.id, "active", None)
+        with tenancy.at_home(connection, tenant.id) as home:
+            set_state(connection, home, tenant.id, "active", None)
     if tenant.state == "active":
         typer.echo(f"{tenant.title} was not suspended: it is served.")
         return

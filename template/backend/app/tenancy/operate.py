@@ -124,6 +124,17 @@ def find(connection: Connection, name: str) -> Tenant:
 
 
 @contextmanager
+def at_home(connection: Connection, name: str) -> Iterator[tuple[Tenant, Connection]]:
+    """A tenant, and an operator's connection to where its rows are. See `find`."""
+    # The choice of tenancy loads the product, which the help of a command does without.
+    from app import choices
+
+    tenant = find(connection, name)
+    with choices.tenancy.at_home(connection, tenant.id) as home:
+        yield tenant, home
+
+
+@contextmanager
 def acting_on(connection: Connection, tenant_id: UUID, *, snapshot: bool = False) -> Iterator[None]:
     """A transaction as app_operator, which reaches this tenant and no other.
 
@@ -140,13 +151,17 @@ def acting_on(connection: Connection, tenant_id: UUID, *, snapshot: bool = False
         yield
 
 
-def record(connection: Connection, tenant_id: UUID, action: str, detail: dict[str, Any]) -> None:
+def record(home: Connection, tenant_id: UUID, action: str, detail: dict[str, Any]) -> None:
     """Write into the tenant's audit trail what was done with it as a whole."""
-    connection.execute(
-        "select audit.record_operation(%s, %s, %s)", (tenant_id, action, Jsonb(detail))
-    )
+    home.execute("select audit.record_operation(%s, %s, %s)", (tenant_id, action, Jsonb(detail)))
 
 
-def set_state(connection: Connection, tenant_id: UUID, state: str, reason: str | None) -> None:
-    """Change whether a tenant is served. A deleted one stays deleted."""
-    connection.execute("select app.set_tenant_state(%s, %s, %s)", (tenant_id, state, reason))
+def set_state(
+    connection: Connection, home: Connection, tenant_id: UUID, state: str, reason: str | None
+) -> None:
+    """Change whether a tenant is served, where its rows are and where tenants are listed.
+
+    A deleted one stays deleted. Where its rows are comes first: that is what requests ask.
+    """
+    for known in dict.fromkeys((home, connection)):
+        known.execute("select app.set_tenant_state(%s, %s, %s)", (tenant_id, state, reason))

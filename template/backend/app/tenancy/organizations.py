@@ -12,6 +12,16 @@ from app.features.organizations.models import Organization
 from app.json_sql import json_object
 from app.orm import table_of
 
+__all__ = [
+    "IDENTITY_SQL",
+    "TENANT",
+    "TENANT_COLUMN",
+    "TENANT_FUNCTION",
+    "TenantTable",
+    "organization_json",
+    "why_no_tenant",
+]
+
 TENANT = "organization"
 TENANT_COLUMN = "org_id"
 TENANT_FUNCTION = "app.current_org_id"

@@ -1,4 +1,4 @@
-"""Makes the schema of a new tenant as soon as the tenant is there.
+"""Makes the place of a new tenant as soon as the tenant is there.
 
 The API cannot: it logs in as somebody who owns nothing. It writes the tenant down, which calls this
 process, and lets the first request wait for a moment.
@@ -11,21 +11,21 @@ import psycopg
 import structlog
 
 from app import logs
+from app.choices import tenancy
 from app.database import psycopg_url
-from app.revisions import head
 from app.settings import get_settings
 from app.tenancy.fan_out import migrate_tenant
 
 log = structlog.get_logger()
 
 LOOK_AGAIN = 5.0
-"""Seconds between two looks for tenants whose call was not heard, or whose schema failed."""
+"""Seconds between two looks for tenants whose call was not heard, or whose place failed."""
 
-_NEW = "select tenant_id from app.schemas_behind(%s) where revision is null"
+_NEW = "select tenant_id from app.tenants_behind(%s) where revision is null"
 
 
 def main() -> None:
-    """Run until SIGTERM or SIGINT. A schema that is half made then is finished by the next one.
+    """Run until SIGTERM or SIGINT. What is half made then is finished by the next one.
 
     Raises:
         SystemExit: no MIGRATION_DATABASE_URL.
@@ -33,7 +33,9 @@ def main() -> None:
     settings = get_settings()
     logs.configure(level=settings.log_level, readable=settings.environment == "development")
     if settings.migration_database_url is None:
-        raise SystemExit("MIGRATION_DATABASE_URL is not set: schemas are made by their owner.")
+        raise SystemExit(
+            "MIGRATION_DATABASE_URL is not set: tenants' tables are made by their owner."
+        )
     url = psycopg_url(settings.migration_database_url.get_secret_value())
     for name in (signal.SIGTERM, signal.SIGINT):
         signal.signal(name, _stop)
@@ -52,12 +54,12 @@ def _stop(*_: object) -> None:
 
 def _serve(url: str) -> None:
     with psycopg.connect(url, autocommit=True) as owner:
-        owner.execute("listen app_schemas")
+        owner.execute("listen app_tenants")
         log.info("provisioner.started")
         while True:
-            for (tenant_id,) in owner.execute(_NEW, [head("tenant")]).fetchall():
+            for (tenant_id,) in owner.execute(_NEW, [tenancy.places().current()]).fetchall():
                 began = time.perf_counter()
-                failure = migrate_tenant(url, tenant_id)
+                failure = migrate_tenant(url, tenancy.places(), tenant_id)
                 if failure is not None:
                     log.error("tenant.failed", tenant_id=str(tenant_id), reason=failure.reason)
                     continue

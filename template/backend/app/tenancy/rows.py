@@ -1,50 +1,8 @@
 """Tenancy by rows: one set of tables, told apart by `org_id` and row level security."""
 
-from app.tenancy.organizations import (
-    IDENTITY_SQL,
-    TENANT,
-    TENANT_COLUMN,
-    TENANT_FUNCTION,
-    TenantTable,
-    organization_json,
-    why_no_tenant,
-)
-from app.tenancy.shared import (
-    CHECKS,
-    ENTER,
-    HOMES,
-    PROCESSES,
-    REVISIONS,
-    make_place,
-    migrate_tenants,
-    readings,
-    recycle,
-    remove_place,
-    schema_of,
-)
-
-__all__ = [
-    "CHECKS",
-    "ENTER",
-    "HOMES",
-    "IDENTITY_SQL",
-    "ISOLATION_SQL",
-    "MODEL",
-    "PROCESSES",
-    "REVISIONS",
-    "TENANT",
-    "TENANT_COLUMN",
-    "TENANT_FUNCTION",
-    "TenantTable",
-    "make_place",
-    "migrate_tenants",
-    "organization_json",
-    "readings",
-    "recycle",
-    "remove_place",
-    "schema_of",
-    "why_no_tenant",
-]
+from app.tenancy.organizations import *
+from app.tenancy.shared import *
+from app.tenancy.single import *
 
 MODEL = "rows"
 ISOLATION_SQL = ("0001_members.sql", "0001_rows.sql")

@@ -1,5 +1,7 @@
 """What the doctor asks about schemas. A query returns what is wrong: object, problem, cure."""
 
+__all__ = ["CHECKS"]
+
 # A schema and a role of the same name are a tenant's; nothing else may begin like it. What an
 # operator may there is checked where it is checked everywhere.
 _PLACES = """,

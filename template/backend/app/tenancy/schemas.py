@@ -8,40 +8,11 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app.database import Session
 from app.revisions import earlier_revisions
-from app.tenancy.fan_out import make_place, migrate_tenants, remove_place, schema_of
-from app.tenancy.organizations import (
-    IDENTITY_SQL,
-    TENANT,
-    TENANT_COLUMN,
-    TENANT_FUNCTION,
-    TenantTable,
-    organization_json,
-    why_no_tenant,
-)
-from app.tenancy.schema_checks import CHECKS
-
-__all__ = [
-    "CHECKS",
-    "ENTER",
-    "HOMES",
-    "IDENTITY_SQL",
-    "ISOLATION_SQL",
-    "MODEL",
-    "PROCESSES",
-    "REVISIONS",
-    "TENANT",
-    "TENANT_COLUMN",
-    "TENANT_FUNCTION",
-    "TenantTable",
-    "make_place",
-    "migrate_tenants",
-    "organization_json",
-    "readings",
-    "recycle",
-    "remove_place",
-    "schema_of",
-    "why_no_tenant",
-]
+from app.tenancy import fan_out
+from app.tenancy.organizations import *
+from app.tenancy.schema_checks import *
+from app.tenancy.schema_places import *
+from app.tenancy.single import *
 
 ENTER = "app.enter_schema"
 PROCESSES = {"provisioner": ("schemas", "serve")}
@@ -53,7 +24,22 @@ ISOLATION_SQL = ("0001_members.sql", "0001_schemas.sql")
 MOST_SCHEMAS = 200
 """So many tenants one connection serves: the server keeps the tables that it saw in its memory."""
 
-_BEHIND = text("select app.count_schemas_behind(:earlier)")
+_BEHIND = text("select app.count_tenants_behind(:earlier)")
+
+
+def places() -> fan_out.Places:
+    """Where tenants' tables are, for whoever makes them."""
+    return SchemaPlaces()
+
+
+def migrate_tenants(url: str) -> None:
+    """Bring every tenant's schema to the current version."""
+    fan_out.migrate_tenants(url, places())
+
+
+def make_place(url: str, tenant_id: UUID) -> None:
+    """Make the schema of a new tenant now, rather than when the provisioner hears of it."""
+    fan_out.make_place(url, places(), tenant_id)
 
 
 def readings(engine: AsyncEngine) -> Mapping[str, Callable[[], Awaitable[int]]]:

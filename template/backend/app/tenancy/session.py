@@ -27,6 +27,7 @@ NEW_TENANT_SECONDS = 5.0
 """How long the first request of a new tenant waits for the tenant's tables."""
 
 _LOOK_AGAIN = 0.05
+_PASSING = ("new", "moved")
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,8 +37,9 @@ class Standing:
     Attributes:
         known: Whether the tables say all that the token says.
         obstacle: Why the tenant is not served, if it is not: `suspended`, `deleted`, or for a while
-            `new` (its tables are being made) or `behind` (they are being migrated).
-        revision: Which migration the tenant's tables came to, where they are its own.
+            `new` (its tables are being made), `behind` (they are being migrated), `moving` (they
+            can be read only) or `moved` (they are in another database now).
+        revision: Which migrations the tenant's tables came to, where they are its own.
     """
 
     user_id: UUID | None
@@ -66,32 +68,40 @@ async def transaction(
         psycopg.OperationalError: the database cannot be reached, not even on a new connection.
     """
     opening = (json.dumps(claims), request_id)
-    pool = engine.pool
-    async with engine.connect() as session:
-        try:
-            standing = await _open(session, *opening)
-        except psycopg.OperationalError:
-            if not (await driver_of(session)).closed:
-                raise
-            # The server was restarted while this connection lay in the pool, and so it was for the
-            # others there. Nothing has run yet, so a fresh connection may take over.
-            await session.invalidate()
-            if engine.pool is pool:
-                await engine.dispose()
-            standing = await _open(session, *opening)
-        if not standing.known and "sub" in claims:
-            await session.execute(_SIGN_IN)
+    clock = asyncio.get_running_loop().time
+    patience = clock() + NEW_TENANT_SECONDS
+    while True:
+        async with choices.tenancy.routed(engine, claims) as home, home.connect() as session:
+            standing = await _enter(home, session, opening)
+            if not standing.known and "sub" in claims:
+                await session.execute(_SIGN_IN)
+                await _commit(session)
+                standing = await _open(session, *opening)
+            if standing.obstacle not in _PASSING or clock() > patience:
+                yield session, standing
+                await _commit(session)
+                if standing.tenant_id is not None:
+                    await choices.tenancy.recycle(session, standing.tenant_id)
+                return
             await _commit(session)
-            standing = await _open(session, *opening)
-        patience = asyncio.get_running_loop().time() + NEW_TENANT_SECONDS
-        while standing.obstacle == "new" and asyncio.get_running_loop().time() < patience:
-            await _commit(session)
-            await asyncio.sleep(_LOOK_AGAIN)
-            standing = await _open(session, *opening)
-        yield session, standing
-        await _commit(session)
-        if standing.tenant_id is not None:
-            await choices.tenancy.recycle(session, standing.tenant_id)
+        # It waits without a connection, which others need to make an end of the waiting.
+        choices.tenancy.reroute(engine, claims)
+        await asyncio.sleep(_LOOK_AGAIN)
+
+
+async def _enter(home: AsyncEngine, session: AsyncConnection, opening: tuple[str, str]) -> Standing:
+    pool = home.pool
+    try:
+        return await _open(session, *opening)
+    except psycopg.OperationalError:
+        if not (await driver_of(session)).closed:
+            raise
+        # The server was restarted while this connection lay in the pool, and so it was for the
+        # others there. Nothing has run yet, so a fresh connection may take over.
+        await session.invalidate()
+        if home.pool is pool:
+            await home.dispose()
+        return await _open(session, *opening)
 
 
 async def _commit(session: AsyncConnection) -> None:
@@ -111,6 +121,6 @@ async def _open(session: AsyncConnection, claims: str, request_id: str) -> Stand
     if row is None:
         raise RuntimeError("app.enter returned nothing: run `app migrate`")
     standing = Standing(*row)
-    if standing.revision in earlier_revisions():
+    if standing.revision and not earlier_revisions().isdisjoint(standing.revision.split()):
         return replace(standing, obstacle="behind")
     return standing

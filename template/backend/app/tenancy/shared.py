@@ -8,6 +8,20 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app.database import Session
 
+__all__ = [
+    "CHECKS",
+    "ENTER",
+    "HOMES",
+    "PROCESSES",
+    "REVISIONS",
+    "make_place",
+    "migrate_tenants",
+    "readings",
+    "recycle",
+    "remove_place",
+    "schema_of",
+]
+
 ENTER = "app.enter"
 """What opens a transaction in the name of a tenant."""
 

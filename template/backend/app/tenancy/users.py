@@ -6,42 +6,8 @@ from sqlalchemy import FetchedValue, Null, null
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.auth.identity import Identity
-from app.tenancy.shared import (
-    CHECKS,
-    ENTER,
-    HOMES,
-    PROCESSES,
-    REVISIONS,
-    make_place,
-    migrate_tenants,
-    readings,
-    recycle,
-    remove_place,
-    schema_of,
-)
-
-__all__ = [
-    "CHECKS",
-    "ENTER",
-    "HOMES",
-    "IDENTITY_SQL",
-    "ISOLATION_SQL",
-    "MODEL",
-    "PROCESSES",
-    "REVISIONS",
-    "TENANT",
-    "TENANT_COLUMN",
-    "TENANT_FUNCTION",
-    "TenantTable",
-    "make_place",
-    "migrate_tenants",
-    "organization_json",
-    "readings",
-    "recycle",
-    "remove_place",
-    "schema_of",
-    "why_no_tenant",
-]
+from app.tenancy.shared import *
+from app.tenancy.single import *
 
 TENANT = "account"
 IDENTITY_SQL = "0001_people.sql"

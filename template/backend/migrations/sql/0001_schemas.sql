@@ -69,7 +69,7 @@ as $$
 $$;
 
 -- Tenants whose tables are not at the current revision yet; `revision` is null for those without any.
-create function app.schemas_behind(current_revision text)
+create function app.tenants_behind(current_revision text)
 returns table (tenant_id uuid, revision text)
 language sql stable security definer set search_path = ''
 as $$
@@ -80,7 +80,7 @@ as $$
     order by t.id
 $$;
 
-create function app.count_schemas_behind(earlier text[]) returns bigint
+create function app.count_tenants_behind(earlier text[]) returns bigint
 language sql stable security definer set search_path = ''
 as $$
     select count(*)
@@ -107,7 +107,7 @@ create function app.call_for_schema() returns trigger
 language plpgsql set search_path = ''
 as $$
 begin
-    perform pg_notify('app_schemas', new.id::text);
+    perform pg_notify('app_tenants', new.id::text);
     return null;
 end;
 $$;
@@ -187,9 +187,9 @@ begin
         app.current_member_role(), app.current_job_id(), app.cancel_job(uuid)
     to app_tenant;
     grant execute on function app.revision_of(uuid) to app_api, app_worker;
-    grant execute on function app.count_schemas_behind(text[]) to app_api;
+    grant execute on function app.count_tenants_behind(text[]) to app_api;
     execute format(
-        'grant execute on function app.schemas_behind(text), '
+        'grant execute on function app.tenants_behind(text), '
         'app.note_migration(uuid, text, text), app.revision_of(uuid) to %I', session_user);
     execute 'reset role';
     execute 'set role app_audit';

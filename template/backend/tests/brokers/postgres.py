@@ -10,7 +10,7 @@ import psycopg
 
 from app.dev.processes import ProcessIdentity, wait_until
 from app.realtime.postgres import PostgresChannel
-from tests.running import Platform
+from tests import running
 
 _SECONDS = 20.0
 
@@ -18,7 +18,7 @@ _SECONDS = 20.0
 class Broker:
     """A Postgres with a migrated database."""
 
-    def __init__(self, platform: Platform) -> None:
+    def __init__(self, platform: "running.Platform") -> None:
         self.server = platform.postgres
         self.connections = platform.connections
 
@@ -72,4 +72,4 @@ class Broker:
 def open_broker(folder: Path) -> Iterator[Broker]:
     """A server with throw-away data."""
     with ExitStack() as stack:
-        yield Broker(Platform(folder, stack))
+        yield Broker(running.Platform(folder, stack))

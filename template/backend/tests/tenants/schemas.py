@@ -7,7 +7,8 @@ from urllib.parse import quote
 import psycopg
 
 from app.dev.postgres import OWNER
-from app.tenancy.fan_out import migrate_tenant, schema_of
+from app.tenancy.fan_out import migrate_tenant
+from app.tenancy.schema_places import SchemaPlaces, schema_of
 from tests.tenants import organizations
 from tests.tenants.organizations import (
     NAMED,
@@ -19,6 +20,7 @@ from tests.tenants.organizations import (
     claims,
     external_id,
     id_of,
+    prepare,
 )
 
 __all__ = [
@@ -34,6 +36,7 @@ __all__ = [
     "external_id",
     "id_of",
     "make",
+    "prepare",
     "schema_of",
 ]
 
@@ -91,6 +94,8 @@ def make(admin: psycopg.Connection[Any], name: str, secret: str = "T") -> Tenant
     tenant = organizations.make(admin, name, secret)
     at = admin.info
     address = f"{quote(at.user)}:{quote(at.password)}@{at.host}:{at.port}/{at.dbname}"
-    failure = migrate_tenant(f"postgresql://{address}?options=-crole%3D{OWNER}", tenant.id)
+    failure = migrate_tenant(
+        f"postgresql://{address}?options=-crole%3D{OWNER}", SchemaPlaces(), tenant.id
+    )
     assert failure is None, failure
     return tenant

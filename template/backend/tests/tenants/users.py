@@ -1,7 +1,7 @@
 """Tenants as tests need them: people."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -9,6 +9,7 @@ from uuid import UUID
 import psycopg
 
 from app.dev.choices import provider
+from app.dev.servers import Connections
 
 NAMED = "(select id from public.users where subject = %s)"
 """The id of the tenant with this external id, in SQL."""
@@ -102,3 +103,8 @@ def schema_of(_: UUID) -> str:
 def external_id(name: str) -> str:
     """The provider's id of the tenant of this name."""
     return provider.subject(name)
+
+
+def prepare(migrate: Callable[[], object], _connections: Connections) -> None:
+    """Migrate a database: then tenants' rows can be in it."""
+    migrate()

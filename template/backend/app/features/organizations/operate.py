@@ -5,13 +5,14 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from app.choices import tenancy
 from app.database import psycopg_url
 from app.settings import get_settings
 
 
 def list_members(organization: str) -> None:
     """Print the members of an organization, removed ones included."""
-    with _connect() as operator:
+    with _connect() as control, tenancy.home_named(control, organization) as operator:
         members = operator.execute("select * from app.members_of(%s)", (organization,)).fetchall()
     if not members:
         raise SystemExit(f"{organization!r} is no organization's slug or id, or it has no members.")
@@ -24,7 +25,7 @@ def list_members(organization: str) -> None:
 def set_membership(organization: str, person: str, *, active: bool) -> None:
     """Remove a member, or let a removed one in again."""
     query = "select app.set_membership(%s, %s, %s)"
-    with _connect() as operator:
+    with _connect() as control, tenancy.home_named(control, organization) as operator:
         changed = operator.execute(query, (organization, person, active)).fetchone()
     if not changed or not changed[0]:
         state = "removed" if active else "an active"

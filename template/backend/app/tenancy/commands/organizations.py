@@ -1,5 +1,6 @@
 """Tenants are organizations."""
 
+from collections.abc import Callable
 from typing import Annotated
 
 import typer
@@ -9,6 +10,8 @@ from app.dev.command import development_servers
 TENANT = "organization"
 NAMES = "its slug, the sign-in provider's id or ours"
 LABEL = "slug"
+MORE: tuple[Callable[..., None], ...] = ()
+"""Commands beside those of every model."""
 
 
 def create(

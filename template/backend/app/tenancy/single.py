@@ -1,0 +1,85 @@
+"""What the models have in common in which all tenants are in one database."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from contextlib import AbstractAsyncContextManager, contextmanager, nullcontext
+from typing import Any
+from uuid import UUID
+
+import psycopg
+from pydantic import BaseModel
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from app.database import Session, create_engine
+
+__all__ = [
+    "Settings",
+    "all_homes",
+    "announce",
+    "at_home",
+    "create_engine",
+    "databases_of",
+    "home",
+    "home_named",
+    "homes_with_jobs",
+    "reroute",
+    "routed",
+    "visit",
+]
+
+
+class Settings(BaseModel):
+    """No settings of its own."""
+
+
+def routed(
+    engine: AsyncEngine, _claims: Mapping[str, Any]
+) -> AbstractAsyncContextManager[AsyncEngine]:
+    """The pool of the database in which these claims are proven."""
+    return nullcontext(engine)
+
+
+def reroute(_engine: AsyncEngine, _claims: Mapping[str, Any]) -> None:
+    """Ask anew where that database is, the next time."""
+
+
+def home(engine: AsyncEngine, _tenant_id: UUID | None) -> AbstractAsyncContextManager[AsyncEngine]:
+    """The pool of the database in which a tenant's rows and jobs are."""
+    return nullcontext(engine)
+
+
+async def homes_with_jobs(engine: AsyncEngine) -> AsyncIterator[AsyncEngine]:
+    """Each database in which there may be jobs."""
+    yield engine
+
+
+async def all_homes(engine: AsyncEngine) -> AsyncIterator[AsyncEngine]:
+    """Each database of the product."""
+    yield engine
+
+
+async def visit(
+    engine: AsyncEngine, look: Callable[[AsyncEngine, UUID | None], Awaitable[int]]
+) -> int:
+    """Look for jobs wherever there may be some, and return how many were found."""
+    return await look(engine, None)
+
+
+async def announce(_session: Session) -> None:
+    """Before a job is written: nobody has to be told where, there is one outbox."""
+
+
+@contextmanager
+def at_home(connection: psycopg.Connection, _tenant_id: UUID) -> Iterator[psycopg.Connection]:
+    """An operator's connection to where a tenant's rows are."""
+    yield connection
+
+
+@contextmanager
+def home_named(connection: psycopg.Connection, _name: str) -> Iterator[psycopg.Connection]:
+    """The same, by whatever the tenant is called."""
+    yield connection
+
+
+def databases_of(url: str) -> Iterator[str]:
+    """Every database of the product, as whoever the URL logs in."""
+    yield url
