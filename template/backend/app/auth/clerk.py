@@ -11,14 +11,14 @@ from typing import Annotated, Any, Literal, TypeAlias
 
 import msgspec
 from msgspec import Meta
-from pydantic import BaseModel, BeforeValidator, Field, field_validator
-from pydantic_settings import NoDecode
+from pydantic import BaseModel, Field, field_validator
 
 from app.auth.addresses import is_loopback, is_origin, is_private_way
 from app.auth.errors import InvalidToken
 from app.auth.identity import Identity
 from app.auth.jwks import Read
 from app.auth.permissions import role_named
+from app.comma_separated import CommaSeparated
 
 UserId: TypeAlias = Annotated[str, Meta(pattern=r"\Auser_[A-Za-z0-9_-]{1,120}\Z")]
 OrganizationId: TypeAlias = Annotated[str, Meta(pattern=r"\Aorg_[A-Za-z0-9_-]{1,120}\Z")]
@@ -49,20 +49,13 @@ class _SessionClaims(msgspec.Struct):
     name: Text | None = None
 
 
-def _origins(value: object) -> object:
-    items = value.split(",") if isinstance(value, str) else value
-    if not isinstance(items, list):
-        return value
-    return [str(item).strip().rstrip("/") for item in items if str(item).strip()]
-
-
 class Settings(BaseModel):
     """The settings that Clerk needs."""
 
     auth_issuer: str = Field(
         description="Clerk's Frontend API URL, for example https://clerk.example.com."
     )
-    auth_authorized_parties: Annotated[list[str], NoDecode, BeforeValidator(_origins)] = Field(
+    auth_authorized_parties: CommaSeparated = Field(
         min_length=1,
         description="Origins of your front ends, comma separated: who may have asked for a token.",
     )
@@ -81,10 +74,11 @@ class Settings(BaseModel):
     @field_validator("auth_authorized_parties")
     @classmethod
     def _are_origins(cls, values: list[str]) -> list[str]:
-        for value in values:
-            if not is_origin(value):
-                raise ValueError(f"{value!r} is not an origin such as https://app.example.com")
-        return values
+        origins = [value.rstrip("/") for value in values]
+        for origin in origins:
+            if not is_origin(origin):
+                raise ValueError(f"{origin!r} is not an origin such as https://app.example.com")
+        return origins
 
     async def find_keys(self, _: Read) -> str:
         """Where this Clerk instance publishes its keys."""
@@ -148,11 +142,11 @@ def _identity(session: _SessionClaims) -> Identity:
     return Identity(
         subject=session.sub,
         organization=organization.id if organization else None,
-        organization_slug=organization.slg if organization else None,
+        organization_slug=(organization.slg or None) if organization else None,
         # Tokens say `admin` where webhooks say `org:admin`.
         role=role_named(organization.rol.removeprefix("org:")) if organization else None,
-        email=session.email,
-        name=session.name,
+        email=session.email or None,
+        name=session.name or None,
         session=session.sid,
         issued_at=session.iat,
         expires_at=session.exp,

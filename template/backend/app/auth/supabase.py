@@ -14,14 +14,14 @@ from typing import Annotated, Any, Literal, TypeAlias
 
 import msgspec
 from msgspec import Meta
-from pydantic import BaseModel, BeforeValidator, Field, field_validator
-from pydantic_settings import NoDecode
+from pydantic import BaseModel, Field, field_validator
 
 from app.auth.addresses import is_loopback, is_page, is_private_way
 from app.auth.errors import InvalidToken
 from app.auth.identity import Identity
 from app.auth.jwks import Read
 from app.auth.permissions import role_named
+from app.comma_separated import CommaSeparated
 
 _AUDIENCE = "authenticated"
 _PATH = "/auth/v1"
@@ -51,20 +51,13 @@ class _Claims(msgspec.Struct):
     org_role: Text | None = None
 
 
-def _items(value: object) -> object:
-    items = value.split(",") if isinstance(value, str) else value
-    if not isinstance(items, list):
-        return value
-    return [str(item).strip() for item in items if str(item).strip()]
-
-
 class Settings(BaseModel):
     """The settings that Supabase Auth needs."""
 
     auth_issuer: str = Field(
         description="The project's Auth URL, for example https://abc.supabase.co/auth/v1."
     )
-    auth_client_ids: Annotated[list[str], NoDecode, BeforeValidator(_items)] = Field(
+    auth_client_ids: CommaSeparated = Field(
         default=[],
         description="OAuth applications whose tokens are accepted as the user's own; none unless "
         "set. The project's own front ends are none of them.",

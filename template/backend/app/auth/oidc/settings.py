@@ -2,10 +2,9 @@
 
 import re
 from collections.abc import Mapping
-from typing import Annotated, Any
+from typing import Any
 
-from pydantic import BaseModel, BeforeValidator, Field, ValidationInfo, field_validator
-from pydantic_settings import NoDecode
+from pydantic import BaseModel, Field, ValidationInfo, field_validator
 
 from app.auth.addresses import is_loopback, is_page, is_private_way
 from app.auth.errors import InvalidToken
@@ -14,19 +13,10 @@ from app.auth.jwks import Read
 from app.auth.oidc import discovery, rules
 from app.auth.oidc.claims import identity_of
 from app.auth.oidc.presets import PRESETS, Name, Preset
+from app.comma_separated import CommaSeparated
 
 _DIRECTORY = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _WORKOS = "https://api.workos.com"
-
-
-def _items(value: object) -> object:
-    items = value.split(",") if isinstance(value, str) else value
-    if not isinstance(items, list):
-        return value
-    return [str(item).strip() for item in items if str(item).strip()]
-
-
-_CommaSeparated = Annotated[list[str], NoDecode, BeforeValidator(_items)]
 
 
 def _address(value: str) -> str:
@@ -45,12 +35,12 @@ class Settings(BaseModel):
     auth_issuer: str = Field(
         description="The issuer, to the letter as tokens name it; with or without a final slash."
     )
-    auth_audience: _CommaSeparated = Field(
+    auth_audience: CommaSeparated = Field(
         default=[],
         validate_default=True,
         description="This API as the provider knows it: one of these must be in `aud`.",
     )
-    auth_client_ids: _CommaSeparated = Field(
+    auth_client_ids: CommaSeparated = Field(
         default=[],
         description="Clients whose tokens are accepted; unless set, all of the issuer's.",
     )
