@@ -144,7 +144,8 @@ class JwksCache:
     async def _read(self, url: str) -> bytes:
         try:
             return await self._get(url)
-        except (httpx.HTTPError, httpx.InvalidURL) as error:
+        except (httpx.HTTPError, httpx.InvalidURL, UnicodeError) as error:
+            # The third: a host that IDNA has no name for.
             raise Unusable(f"{url}: {str(error) or type(error).__name__}") from error
 
     async def _get(self, url: str) -> bytes:

@@ -95,8 +95,8 @@ def read_jwk(jwk: object) -> SigningKey | None:
 
 
 def _is_for_verifying(jwk: Mapping[str, object]) -> bool:
-    operations = jwk.get("key_ops")
-    return jwk.get("use") in {None, "sig"} and (
+    use, operations = jwk.get("use"), jwk.get("key_ops")
+    return (use is None or use == "sig") and (
         operations is None or (isinstance(operations, list) and "verify" in operations)
     )
 
