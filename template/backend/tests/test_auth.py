@@ -11,6 +11,7 @@ import hashlib
 import hmac
 import json
 import os
+import re
 import socket
 import stat
 import subprocess
@@ -338,6 +339,17 @@ async def test_a_remembered_verdict_ends_with_its_token(
 
     now.seconds += 60 + settings.auth_clock_skew
     assert "expired" in await refusal(verify, token)
+
+
+# What is stored
+
+
+@pytest.mark.parametrize("text", ["Ada\0", "A" * 321])
+async def test_texts_that_the_database_cannot_hold_are_refused(
+    verify: TokenVerifier, provider: Issuer, text: str
+) -> None:
+    token = token_of(provider, name=text, email=text)
+    assert re.search("320 characters|length <= 320", await refusal(verify, token))
 
 
 # The provider's own rules
@@ -783,6 +795,14 @@ async def test_a_provider_that_does_not_say_where_its_keys_are_is_a_503(
         await jwks.JwksCache(find_keys, http).get("ins_rsa")
 
 
+@pytest.mark.parametrize("address", ["https://[", "https://x:99999/", "https://xn--a/", "ftp://x"])
+async def test_keys_at_an_address_that_is_none_are_a_503(
+    http: httpx.AsyncClient, address: str
+) -> None:
+    with pytest.raises(KeysUnavailable, match="://"):
+        await jwks.JwksCache(_at(address), http).get("ins_rsa")
+
+
 def _weak() -> dict[str, Any]:
     """A 1024-bit modulus; joserfc warns when it makes such a key itself."""
     return {"kty": "RSA", "kid": "weak", "alg": "RS256", "e": "AQAB", "n": _segment(b"\xc1" * 128)}
@@ -793,6 +813,8 @@ def _weak() -> dict[str, Any]:
     [
         _weak(),
         {**RSA.as_dict(), "use": "enc"},
+        {**RSA.as_dict(), "use": ["sig"]},
+        {**RSA.as_dict(), "use": {}},
         {**RSA.as_dict(), "key_ops": ["encrypt"]},
         {**RSA.as_dict(), "alg": "HS256"},
         {**RSA.as_dict(), "alg": "RSA-OAEP"},

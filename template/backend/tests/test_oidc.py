@@ -127,8 +127,11 @@ def test_of_several_organizations_none_is_active() -> None:
     assert (identity.organization, identity.role) == (None, None)
 
 
-@pytest.mark.parametrize(("verified", "kept"), [(True, True), (None, True), (False, False)])
-def test_an_address_that_nobody_has_checked_is_left_out(*, verified: bool, kept: bool) -> None:
+@pytest.mark.parametrize(
+    ("verified", "kept"),
+    [(True, True), ("true", True), (None, True), (False, False), ("false", False), ([], False)],
+)
+def test_an_address_that_nobody_has_checked_is_left_out(*, verified: object, kept: bool) -> None:
     identity = read("rfc9068", settings(), email_verified=verified)
     assert (identity.email == "ada@example.com") is kept
 

@@ -36,6 +36,9 @@ MAX_TOKEN_LENGTH: Final = 8 * 1024
 MAX_VERDICTS: Final = 20_000
 LAST_SECOND: Final = 253_402_300_799  # of the year 9999, where Python's dates end
 
+# How long the database lets each of these be.
+_ROOM: Final = {"sub": 255, "org_id": 255, "org_slug": 255, "email": 320, "name": 320}
+
 # A key that comes with the token proves nothing, and this verifier has no extension to honour.
 _REFUSED_HEADERS: Final = frozenset({"jwk", "jku", "x5c", "x5u", "crit", "b64"})
 
@@ -148,7 +151,9 @@ class TokenVerifier:
         claims = _read_claims(signed)
         _require_keys_issuer(claims, key)
         self._check_times(claims)
-        return _Verdict(self._provider.read_identity(header, claims), key)
+        identity = self._provider.read_identity(header, claims)
+        _require_storable(identity)
+        return _Verdict(identity, key)
 
     async def _key_of(self, header: Mapping[str, Any]) -> SigningKey:
         if refused := _REFUSED_HEADERS & header.keys():
@@ -188,6 +193,15 @@ def _require_signature(signed: CompactSignature, key: SigningKey) -> None:
 def _require_keys_issuer(claims: Mapping[str, Any], key: SigningKey) -> None:
     if key.issuer is not None and claims.get("iss") != key.issuer:
         raise InvalidToken(f"key {key.kid!r} signs for {key.issuer!r} only")
+
+
+def _require_storable(identity: Identity) -> None:
+    """Refuse texts that the database would refuse: Postgres holds none with a NUL, for example."""
+    claims = identity.claims()
+    for name, room in _ROOM.items():
+        value = claims.get(name)
+        if isinstance(value, str) and ("\0" in value or not 0 < len(value) <= room):
+            raise InvalidToken(f"{name} {value!r:.80} is not 1 to {room} characters without NUL")
 
 
 def _read_claims(signed: CompactSignature) -> dict[str, Any]:

@@ -75,7 +75,7 @@ def _claims(issuer: str, now: int) -> dict[str, Any]:
 
 
 def _with_role(role: str) -> Overrides:
-    return {"o": {"id": "org_acme", "rol": f"org:{role}"}}
+    return {"o": {"id": "org_acme", "rol": f"org:{role}", "slg": ""}}
 
 
 _OF_USERS = ("azp", "email", "fea", "fva", "name", "nbf", "o", "pla", "sid", "sts", "v")
@@ -111,6 +111,7 @@ REFUSED = {
     "an organization's id alone": Refused("$.o", {"o": "org_acme"}),
     "an organization without id": Refused("`id`", {"o": {"rol": "admin"}}),
     "another kind of id": Refused("$.o.id", {"o": {"id": "acme", "rol": "admin"}}),
+    "a long slug": Refused("org_slug", {"o": {"id": "org_a", "rol": "admin", "slg": "a" * 256}}),
     "no role": Refused("`rol`", {"o": {"id": "org_acme"}}),
     "a list of roles": Refused("$.o.rol", {"o": {"id": "org_acme", "rol": ["admin"]}}),
     "impersonation": Refused("impersonated", {"act": {"sub": "user_support"}}),

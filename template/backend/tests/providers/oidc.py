@@ -253,6 +253,7 @@ SHAPES = {
             "a machine's token": Refused("machine", {"sub": "s6BhdRkqt3"}),
             "an organization that is a number": Refused("claim org_id", {"org_id": 42}),
             "a long organization": Refused("claim org_id", {"org_id": "a" * 256}),
+            "a long name of the organization": Refused("org_slug", {"org_name": "a" * 256}),
             "a name that is no text": Refused("claim name", {"name": ["Ada"]}),
         },
     ),
@@ -344,7 +345,9 @@ SHAPES = {
             "a service account": Refused(
                 "machine", {"preferred_username": "service-account-worker", "client_id": "worker"}
             ),
+            "a service account with a session": Refused("machine", {"clientHost": "10.0.0.7"}),
             "names of organizations": Refused("Add organization id", {"organization": ["acme"]}),
+            "a long alias": Refused("org_slug", {"organization": {"a" * 256: {"id": "1"}}}),
             "an organization without id": Refused("id of 'acme'", {"organization": {"acme": {}}}),
         },
     ),

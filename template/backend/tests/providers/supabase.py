@@ -103,6 +103,7 @@ REFUSED = {
     "an empty organization": Refused("$.org_id", {"org_id": ""}),
     "a list of organizations": Refused("$.org_id", {"org_id": [ORGANIZATION]}),
     "a long organization": Refused("$.org_id", {"org_id": "a" * 256}),
+    "a long slug": Refused("org_slug", {"org_slug": "a" * 256}),
     "a role that is no text": Refused("$.org_role", {"org_role": ["admin"]}),
     "a long address": Refused("$.email", {"email": "a" * 400}),
     **{

@@ -46,12 +46,17 @@ def identity_of(
         organization=organization.id if organization else None,
         organization_slug=organization.slug if organization else None,
         role=_role(claim(claims, role_claim)) if organization else None,
-        email=_text(claims, preset.email) if claims.get("email_verified") is not False else None,
+        email=_text(claims, preset.email) if _is_verified(claims) else None,
         name=_text(claims, "name"),
         session=_text(claims, preset.session),
         issued_at=claims["iat"],
         expires_at=claims["exp"],
     )
+
+
+def _is_verified(claims: Mapping[str, Any]) -> bool:
+    """Whether nothing speaks against the address. Some providers write the boolean as a text."""
+    return claims.get("email_verified") in (None, True, "true")
 
 
 def _part(claims: Mapping[str, Any], name: str) -> str:
@@ -90,7 +95,7 @@ def _only_one(organizations: Mapping[str, Any], path: str) -> _Organization | No
         return None
     ((alias, details),) = organizations.items()
     found = details.get("id") if isinstance(details, dict) else None
-    return _Organization(_id(found, f"claim {path}, the id of {alias!r:.80}"), alias[:_MAX_TEXT])
+    return _Organization(_id(found, f"claim {path}, the id of {alias!r:.80}"), alias)
 
 
 def _role(value: object) -> Role:

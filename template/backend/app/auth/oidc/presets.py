@@ -74,12 +74,13 @@ PRESETS: Mapping[Name, Preset] = {
         has_audience=False,
     ),
     # https://www.keycloak.org/docs/latest/server_admin/#_organizations and the `typ` that Keycloak
-    # writes among the claims: Bearer, ID, Refresh, Logout. A service account has no session.
+    # writes among the claims: Bearer, ID, Refresh, Logout. A service account has no session unless
+    # it may have refresh tokens; the scope `service_account` says where it called from.
     "keycloak": Preset(
         types=frozenset({"jwt", "at+jwt"}),
         present=(("azp",), ("sid",)),
         values={"typ": "Bearer"},
-        machines={"preferred_username": r"service-account-.*"},
+        machines={"preferred_username": r"service-account-.*", "clientHost": r".*"},
         organization="organization",
         role="realm_access.roles",
     ),
