@@ -99,7 +99,7 @@ FORGERIES: dict[str, Forge] = {
     "not valid yet": lambda forger: forger.signed(claims={"nbf": _ago(-600)}),
     "from another issuer": lambda forger: forger.signed(claims={"iss": "https://evil.example"}),
     "without an issuer": lambda forger: forger.signed(claims={"iss": None}),
-    "another type": lambda forger: forger.signed({"typ": "at+jwt"}),
+    "another type": lambda forger: forger.signed({"typ": "secevent+jwt"}),
     "no token at all": lambda _: "not.a.token",
 }
 """What every provider's verifier must refuse."""
@@ -114,7 +114,28 @@ FORGERIES_OF: dict[str, dict[str, Forge]] = {
         "of another version": lambda forger: forger.signed(claims={"v": 1}),
         "of a machine": lambda forger: forger.signed(claims={"sub": "mch_1"}),
         "of no session": lambda forger: forger.signed(claims={"sid": None}),
+        "of an OAuth client": lambda forger: forger.signed({"typ": "at+jwt"}),
         "of someone impersonated": lambda forger: forger.signed(claims={"act": {"sub": "user_x"}}),
+    },
+    "oidc": {
+        "for another API": lambda forger: forger.signed(claims={"aud": "https://evil.example"}),
+        "for no API": lambda forger: forger.signed(claims={"aud": None}),
+        "of the type of an ID token": lambda forger: forger.signed({"typ": "JWT"}),
+        "of one sign-in": lambda forger: forger.signed(claims={"nonce": "n-0S6_WzA2Mj"}),
+        "of a machine": lambda forger: forger.signed(claims={"sub": forger.claims["client_id"]}),
+        "bound to a key": lambda forger: forger.signed(claims={"cnf": {"jkt": "0ZcOCORZNYy"}}),
+        "of someone impersonated": lambda forger: forger.signed(claims={"act": {"sub": "x"}}),
+    },
+    "supabase": {
+        "for another audience": lambda forger: forger.signed(claims={"aud": "anon"}),
+        "of the public API key's role": lambda forger: forger.signed(claims={"role": "anon"}),
+        "of the secret API key's role": lambda forger: forger.signed(
+            claims={"role": "service_role"}
+        ),
+        "of nobody in particular": lambda forger: forger.signed(claims={"is_anonymous": True}),
+        "of another's application": lambda forger: forger.signed(claims={"client_id": "x"}),
+        "of no session": lambda forger: forger.signed(claims={"session_id": None}),
+        "of someone impersonated": lambda forger: forger.signed(claims={"act": {"sub": "x"}}),
     },
 }
 """What only this provider's tokens can get wrong."""

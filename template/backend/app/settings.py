@@ -5,16 +5,15 @@ A process that starts with a bad or missing setting stops at once and names it.
 
 from functools import lru_cache
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Literal, Self
 
-from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic import Field, SecretStr, ValidationError, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from app.choices import PRODUCT_NAME, channel, provider, queue, tenancy
+from app.comma_separated import CommaSeparated
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-
-CommaSeparated = Annotated[list[str], NoDecode]
 
 
 class Settings(provider.Settings, queue.Settings, channel.Settings, tenancy.Settings, BaseSettings):
@@ -68,13 +67,6 @@ class Settings(provider.Settings, queue.Settings, channel.Settings, tenancy.Sett
         default=25.0, ge=0, description="How long a running job may go on after SIGTERM."
     )
     import_chunk_rows: int = Field(default=2500, gt=0)
-
-    @field_validator("allowed_hosts", "allowed_origins", mode="before")
-    @classmethod
-    def _split(cls, value: object) -> object:
-        if isinstance(value, str):
-            return [item.strip() for item in value.split(",") if item.strip()]
-        return value
 
     @property
     def is_local(self) -> bool:

@@ -7,11 +7,14 @@ from typing import Any, Protocol
 import httpx
 import psycopg
 import pytest
+from pydantic_core import PydanticUndefined
 
+from app.choices import provider as chosen
+from app.dev.choices import provider
 from app.dev.issuer_key import load_or_create
 from app.dev.servers import Connections
 from app.dev.tokens import mint
-from tests.running import PARTY, AppProcess, Platform
+from tests.running import AppProcess, Platform
 
 Connection = psycopg.Connection[Any]
 
@@ -22,6 +25,17 @@ class MintToken(Protocol):
     def __call__(
         self, user: str = ..., org: str | None = ..., role: str = ..., **overrides: Any
     ) -> str: ...
+
+
+@pytest.fixture(scope="session", autouse=True)
+def development_provider() -> Iterator[None]:
+    """Whatever `.env` says of a provider: tokens are the development issuer's, by the defaults."""
+    with pytest.MonkeyPatch.context() as patch:
+        for field, details in chosen.Settings.model_fields.items():
+            value = provider.SETTINGS.get(field.upper(), details.default)
+            if value is not PydanticUndefined:
+                patch.setenv(field.upper(), "" if value == [] else str(value))
+        yield
 
 
 @pytest.fixture(scope="session")
@@ -124,7 +138,6 @@ def token(platform: Platform) -> MintToken:
     ) -> str:
         with pytest.MonkeyPatch.context() as patch:
             patch.setenv("ENVIRONMENT", "test")
-            patch.setenv("AUTH_AUTHORIZED_PARTIES", PARTY)
             key = load_or_create(platform.folder)
             issuer = platform.connections.issuer
             return mint(user, org, role, issuer=issuer, key=key, **overrides)

@@ -14,14 +14,12 @@ from psycopg import sql
 
 from app.choices import tenancy
 from app.dev import processes
-from app.dev.choices import queue
+from app.dev.choices import provider, queue
 from app.dev.postgres import OWNER, Postgres
 from app.dev.processes import LOOPBACK, free_port, last_lines
 from app.dev.queues import Place
 from app.dev.servers import BACKEND, Connections, answers, login_url, process_environment
 from tests.choices import tenants
-
-PARTY = "http://localhost:3000"
 
 _SECONDS = 60.0
 
@@ -147,7 +145,6 @@ class Platform:
             {
                 "ENVIRONMENT": "test",
                 "ALLOWED_HOSTS": "localhost,127.0.0.1",
-                "AUTH_AUTHORIZED_PARTIES": PARTY,
                 **passwords,
                 **settings,
             }
@@ -227,7 +224,7 @@ class Platform:
                 cwd=BACKEND,
             )
         self._stack.callback(processes.stop, issuer, (signal.SIGTERM, 10.0))
-        url = f"http://{LOOPBACK}:{port}"
+        url = f"http://{LOOPBACK}:{port}{provider.ISSUER_PATH}"
         keys = f"{url}/.well-known/jwks.json"
         assert processes.wait_until(lambda: answers(keys), _SECONDS), last_lines(log)
         return url

@@ -23,6 +23,7 @@ from sqlalchemy.exc import ProgrammingError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from app import jobs
+from app.dev.choices import provider
 from app.dev.postgres import Postgres
 from app.dev.processes import wait_until
 from app.dev.servers import BACKEND, Connections, login_url
@@ -304,7 +305,7 @@ async def test_one_pool_serves_tenants_in_turn_and_mixes_none_up(
     pools = product.pools(TENANT_POOLS="1", TENANT_POOL_SIZE="1")
 
     async def ask(name: str) -> None:
-        claims = tenants.claims(name, f"user_{name}")
+        claims = tenants.claims(name, provider.subject(name))
         async with transaction(pools, claims, "tests") as (session, standing):
             assert standing.tenant_id == made[name]
             database = await session.scalar(text("select current_database()"))
@@ -325,7 +326,7 @@ async def test_another_tenants_database_refuses_the_token(
     try:
         # Whatever would lead there: a wrong entry in a cache, or in the registry.
         place = Place(other_id, *product.at(other_id))
-        for subject in (f"user_{mine}", f"user_{uuid4().hex}"):
+        for subject in (provider.subject(mine), provider.subject(uuid4().hex)):
             claims = tenants.claims(mine, subject)
             async with pools.connections(place) as wrong, wrong.connect() as session:
                 enter = text("select * from app.enter_database(:claims, 'tests')")
@@ -681,9 +682,9 @@ async def test_an_operators_commands_act_where_the_rows_are(
     told = product.succeeds("tenants", "export", str(tenant_id), "--output", str(archive))
     assert "rows and 0 files" in told
     assert "owner" in product.succeeds("members", "list", name)
-    product.succeeds("members", "remove", name, f"user_{name}")
+    product.succeeds("members", "remove", name, provider.subject(name))
     assert (await client.get("/contacts", headers=headers)).status_code == 403
-    product.succeeds("members", "restore", name, f"user_{name}")
+    product.succeeds("members", "restore", name, provider.subject(name))
     product.succeeds("tenants", "delete", str(tenant_id), "--yes", str(tenant_id))
     with product.home(tenant_id) as home:
         assert scalar(home, "select count(*) from contacts") == 0

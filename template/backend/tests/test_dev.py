@@ -32,7 +32,6 @@ SECONDS = 90.0
 DEV = {
     "ENVIRONMENT": "development",
     "ALLOWED_HOSTS": "localhost,127.0.0.1",
-    "AUTH_AUTHORIZED_PARTIES": "http://localhost:3000",
     "APP_API_PASSWORD": "api-secret",
     "APP_WORKER_PASSWORD": "worker-secret",
     "DEV_DATABASE_PASSWORD": "database-secret",

@@ -180,7 +180,9 @@ async def test_a_killed_worker_costs_nothing(
     state = await office.finished(import_id)
     assert (state["status"], state["rows_done"], state["rows_rejected"]) == ("succeeded", rows, 0)
 
-    [(tenant_id,)] = as_admin.execute(f"select id from {tenants.NAMED} t", [office.name]).fetchall()
+    [(tenant_id,)] = as_admin.execute(
+        f"select id from {tenants.NAMED} t", [tenants.external_id(office.name)]
+    ).fetchall()
     counts = as_admin.execute(
         f"""
         select (select count(*) from {tenants.schema_of(tenant_id)}.contacts c
@@ -192,7 +194,7 @@ async def test_a_killed_worker_costs_nothing(
                (select count(*) from app.outbox j where j.tenant_id = t.id)
         from {tenants.NAMED} t
         """,
-        (office.name,),
+        (tenants.external_id(office.name),),
     ).fetchone()
     assert counts == (rows, rows, rows, 0)
 
@@ -221,7 +223,9 @@ async def test_the_file_is_stored_as_it_was_sent(
     import_id = (await office.upload(content)).json()["id"]
     (stored,) = (platform.folder / "storage").glob(f"tenants/*/imports/{import_id}.csv")
     assert stored.read_bytes() == content
-    [(tenant_id,)] = as_admin.execute(f"select id from {tenants.NAMED} t", [office.name]).fetchall()
+    [(tenant_id,)] = as_admin.execute(
+        f"select id from {tenants.NAMED} t", [tenants.external_id(office.name)]
+    ).fetchall()
     home = tenants.schema_of(tenant_id)
     noted = as_admin.execute(
         f"select file_sha256, file_bytes from {home}.imports where id = %s".encode(), (import_id,)

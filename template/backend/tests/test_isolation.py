@@ -19,6 +19,7 @@ from psycopg import errors, sql
 from psycopg.types.json import Jsonb
 
 from app.choices import tenancy
+from app.dev.choices import provider
 from app.dev.servers import Connections
 from tests.choices import tenants
 
@@ -342,7 +343,7 @@ class Intruder:
         self._enter(connection, victim.made.claims(attacker.made.subject))
 
     def _stranger(self, connection: Connection, _: Connection, __: Tenant, victim: Tenant) -> None:
-        self._enter(connection, victim.made.claims("user_stranger"))
+        self._enter(connection, victim.made.claims(provider.subject("stranger")))
 
     def _member_of_a_suspended_tenant(
         self, connection: Connection, admin: Connection, _: Tenant, victim: Tenant

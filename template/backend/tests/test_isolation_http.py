@@ -21,6 +21,7 @@ from psycopg.types.json import Jsonb
 from starlette.routing import WebSocketRoute
 
 from app.choices import tenancy
+from app.dev.choices import provider
 from app.dev.servers import Connections
 from app.main import create_app
 from app.settings import Settings
@@ -303,7 +304,7 @@ def guesses(operation: Operation, victim: Tenant) -> list[dict[str, Any]]:
                         victim.email,
                         victim.key,
                         f"secret-{victim.name}",
-                        f"user_{victim.name}",
+                        provider.subject(victim.name),
                         "insert",
                     ]
                 else:
@@ -373,7 +374,7 @@ async def test_without_a_token_nobody_is_answered(
 async def test_a_tenant_that_is_not_served_is_refused_everywhere(
     world: World, victim: Tenant, state: str
 ) -> None:
-    token = world.token(victim.made.insider.removeprefix("user_"), victim.name)
+    token = world.token(victim.made.insider, victim.name)
     assert (await world.ask(ME, token, ME.path)).is_success
     world.admin.execute(
         "update public.tenants set state = %s where id = %s", [state, victim.made.id]

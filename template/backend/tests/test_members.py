@@ -11,6 +11,7 @@ import psycopg
 import pytest
 
 from app.choices import tenancy
+from app.dev.choices import provider
 from app.dev.servers import Connections
 from app.realtime.events import Channel
 from tests.choices import tenants
@@ -72,7 +73,7 @@ async def test_an_import_outlives_the_membership_of_who_started_it(
     accepted = await office.upload(csv_of(people(10)))
     import_id = accepted.json()["id"]
     removed = as_admin.execute(
-        "select app.set_membership(%s, %s, false)", (office.name, f"user_{office.name}")
+        "select app.set_membership(%s, %s, false)", (office.name, provider.subject(office.name))
     ).fetchone()
     assert removed == (1,)
     refused = await office.api.get(f"/api/v1/imports/{import_id}", headers=office.headers)
@@ -83,7 +84,9 @@ async def test_an_import_outlives_the_membership_of_who_started_it(
             "select count(*) from app.outbox where payload ->> 'import_id' = %s", (import_id,)
         ).fetchone() != (0,):
             await asyncio.sleep(0.05)
-    [(tenant_id,)] = as_admin.execute(f"select id from {tenants.NAMED} t", [office.name]).fetchall()
+    [(tenant_id,)] = as_admin.execute(
+        f"select id from {tenants.NAMED} t", [tenants.external_id(office.name)]
+    ).fetchall()
     home = tenants.schema_of(tenant_id)
     done = as_admin.execute(
         f"select status, rows_done from {home}.imports where id = %s".encode(), (import_id,)
@@ -133,7 +136,7 @@ async def test_a_removed_member_loses_the_socket_within_five_seconds_and_gets_no
         removed = as_admin.execute(
             "update public.memberships m set status = 'removed', removed_at = now()"
             " from public.users u where u.id = m.user_id and u.subject = %s",
-            (f"user_{person.user}",),
+            (provider.subject(person.user),),
         )
         assert removed.rowcount == 1
         async with asyncio.timeout(5):

@@ -1,5 +1,6 @@
 """Every endpoint, attacked by who does not belong to the organization, or does not any more."""
 
+from tests.choices import tenants
 from tests.test_isolation_http import (
     PERSONAL,
     Tenant,
@@ -49,4 +50,4 @@ async def test_a_ticket_carries_the_organization_of_its_caller(
         "select claims ->> 'org_id' from app.realtime_tickets where tenant_id = any(%s)",
         [[attacker.made.id, victim.made.id]],
     ).fetchall()
-    assert claimed == [(f"org_{attacker.name}",)]
+    assert claimed == [(tenants.external_id(attacker.name),)]

@@ -21,7 +21,8 @@ async def test_somebody_new_is_their_own_master(
     assert (me["organization"], me["role"]) == (None, "owner")
     assert {"contacts:write", "imports:write", "audit:read"} <= set(me["permissions"])
     found = as_admin.execute(
-        f"select id, state from public.tenants where id = {tenants.NAMED}", [name]
+        f"select id, state from public.tenants where id = {tenants.NAMED}",
+        [tenants.external_id(name)],
     ).fetchall()
     assert found == [(tenants.id_of(me), "active")]
 

@@ -18,6 +18,7 @@ from app import jobs
 from app.database import create_engine
 from app.dev.servers import Connections
 from app.settings import Settings
+from tests.choices import tenants
 from tests.crew import DRAIN_SECONDS, Crew, Journal, Order, Tenant, kill, open_gates, say, until
 from tests.queue_worker import SCHEDULE, brief, fragile, keyed, limited, look, take_note, work
 from tests.running import Platform
@@ -117,7 +118,7 @@ async def test_a_job_that_always_fails_is_a_dead_letter(
     job = crew.job(order.job_id) or {}
     assert (job["attempts"], job["error"]) == (4, "failure 4")
     assert [entry.detail for entry in journal.all("told", order.name)] == [
-        f"{tenant.name}: failure 4"
+        f"{tenants.external_id(tenant.name)}: failure 4"
     ]
 
 
@@ -190,8 +191,8 @@ async def test_a_job_sees_the_tenant_that_wanted_it_and_no_other(
     await crew.of(1)
     mine, theirs = await tenant.order(look), await other_tenant.order(look)
     await until(lambda: journal.has("ended", mine.name, theirs.name))
-    assert journal.last("ended", mine.name).detail == tenant.name
-    assert journal.last("ended", theirs.name).detail == other_tenant.name
+    assert journal.last("ended", mine.name).detail == tenants.external_id(tenant.name)
+    assert journal.last("ended", theirs.name).detail == tenants.external_id(other_tenant.name)
 
 
 # --- One of several -------------------------------------------------------------------------------
@@ -262,7 +263,10 @@ async def test_a_waiting_job_that_is_cancelled_never_runs(
     for order in (waiting, later):
         await until(lambda order=order: crew.state(order.job_id) == "gone")  # type: ignore[misc]
         assert not journal.all("began", order.name)
-        assert journal.last("told", order.name).detail == f"{tenant.name}: cancelled"
+        assert (
+            journal.last("told", order.name).detail
+            == f"{tenants.external_id(tenant.name)}: cancelled"
+        )
     assert not await tenant.cancel(waiting.job_id)
 
 
@@ -279,7 +283,9 @@ async def test_a_running_job_that_is_cancelled_is_interrupted(
     interrupted = journal.last("interrupted", order.name).at - cancelled
     say(f"interrupted after {interrupted:.2f} s")
     assert interrupted <= 2 * MOMENT
-    assert journal.last("told", order.name).detail == f"{tenant.name}: cancelled"
+    assert (
+        journal.last("told", order.name).detail == f"{tenants.external_id(tenant.name)}: cancelled"
+    )
     assert len(journal.all("began", order.name)) == 1
     assert crew.effects([order]) == {}
 
@@ -505,4 +511,6 @@ async def test_an_operator_can_look_at_jobs_and_decide_what_becomes_of_them(
     for order in (revived, discarded, later):
         await until(lambda order=order: crew.state(order.job_id) == "gone")  # type: ignore[misc]
     assert crew.effects([revived, discarded, later]) == once_each([revived])
-    assert journal.last("told", later.name).detail == f"{tenant.name}: cancelled"
+    assert (
+        journal.last("told", later.name).detail == f"{tenants.external_id(tenant.name)}: cancelled"
+    )

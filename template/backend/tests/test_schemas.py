@@ -149,7 +149,8 @@ async def test_a_tenant_that_is_behind_is_asked_to_wait(
         assert (await api.get("/api/v1/contacts", headers=headers)).status_code == 200
     behind = (await api.get("/readyz")).json()["tenants_behind"]
     as_admin.execute(
-        f"update tenant_schemas set revision = 't0001' where id = {tenants.NAMED}", [names[0]]
+        f"update tenant_schemas set revision = 't0001' where id = {tenants.NAMED}",
+        [tenants.external_id(names[0])],
     )
     refused = await api.get("/api/v1/contacts", headers=late)
     assert (refused.status_code, refused.json()["type"]) == (503, "urn:problem:tenant-not-ready")
@@ -159,7 +160,7 @@ async def test_a_tenant_that_is_behind_is_asked_to_wait(
     assert (ready.status_code, ready.json()["tenants_behind"]) == (200, behind + 1)
     as_admin.execute(
         f"update tenant_schemas set revision = %s where id = {tenants.NAMED}",
-        [head("tenant"), names[0]],
+        [head("tenant"), tenants.external_id(names[0])],
     )
     assert (await api.get("/api/v1/contacts", headers=late)).status_code == 200
 

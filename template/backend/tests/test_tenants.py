@@ -24,6 +24,7 @@ from psycopg import errors, sql
 
 from app.choices import tenancy
 from app.command_choices import tenancy as command_tenancy
+from app.dev.choices import provider
 from app.dev.servers import BACKEND
 from app.revisions import head
 from app.storage import Storage
@@ -336,7 +337,7 @@ async def test_a_tenant_that_nobody_has_signed_in_to_is_made(
     operator: Operator, api: httpx.AsyncClient, token: MintToken, as_admin: Connection
 ) -> None:
     name = uuid.uuid4().hex[:12]
-    in_words = {"organization": name, "account": f"user_{name}"}[command_tenancy.TENANT]
+    in_words = {"organization": name, "account": provider.subject(name)}[command_tenancy.TENANT]
     made = operator.succeeds("create", in_words).strip()
     assert str(uuid.UUID(made)) == made
     headers = {"Authorization": f"Bearer {token(user=name, org=name)}"}

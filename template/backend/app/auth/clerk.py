@@ -7,18 +7,18 @@ signed-in user, so each rule below also keeps one of those out.
 """
 
 from collections.abc import Mapping
-from ipaddress import ip_address
 from typing import Annotated, Any, Literal, TypeAlias
-from urllib.parse import urlsplit
 
 import msgspec
 from msgspec import Meta
-from pydantic import BaseModel, BeforeValidator, Field, field_validator
-from pydantic_settings import NoDecode
+from pydantic import BaseModel, Field, field_validator
 
+from app.auth.addresses import is_loopback, is_origin, is_private_way
 from app.auth.errors import InvalidToken
 from app.auth.identity import Identity
+from app.auth.jwks import Read
 from app.auth.permissions import role_named
+from app.comma_separated import CommaSeparated
 
 UserId: TypeAlias = Annotated[str, Meta(pattern=r"\Auser_[A-Za-z0-9_-]{1,120}\Z")]
 OrganizationId: TypeAlias = Annotated[str, Meta(pattern=r"\Aorg_[A-Za-z0-9_-]{1,120}\Z")]
@@ -49,20 +49,13 @@ class _SessionClaims(msgspec.Struct):
     name: Text | None = None
 
 
-def _origins(value: object) -> object:
-    items = value.split(",") if isinstance(value, str) else value
-    if not isinstance(items, list):
-        return value
-    return [str(item).strip().rstrip("/") for item in items if str(item).strip()]
-
-
 class Settings(BaseModel):
     """The settings that Clerk needs."""
 
     auth_issuer: str = Field(
         description="Clerk's Frontend API URL, for example https://clerk.example.com."
     )
-    auth_authorized_parties: Annotated[list[str], NoDecode, BeforeValidator(_origins)] = Field(
+    auth_authorized_parties: CommaSeparated = Field(
         min_length=1,
         description="Origins of your front ends, comma separated: who may have asked for a token.",
     )
@@ -74,20 +67,20 @@ class Settings(BaseModel):
     @classmethod
     def _is_frontend_api(cls, value: str) -> str:
         url = value.strip().rstrip("/")
-        if _is_origin(url) and (url.startswith("https://") or _is_loopback(url)):
+        if is_origin(url) and is_private_way(url):
             return url
         raise ValueError("must be Clerk's Frontend API URL, such as https://clerk.example.com")
 
     @field_validator("auth_authorized_parties")
     @classmethod
     def _are_origins(cls, values: list[str]) -> list[str]:
-        for value in values:
-            if not _is_origin(value):
-                raise ValueError(f"{value!r} is not an origin such as https://app.example.com")
-        return values
+        origins = [value.rstrip("/") for value in values]
+        for origin in origins:
+            if not is_origin(origin):
+                raise ValueError(f"{origin!r} is not an origin such as https://app.example.com")
+        return origins
 
-    @property
-    def jwks_url(self) -> str:
+    async def find_keys(self, _: Read) -> str:
         """Where this Clerk instance publishes its keys."""
         return f"{self.auth_issuer}/.well-known/jwks.json"
 
@@ -98,13 +91,13 @@ class Settings(BaseModel):
             ValueError: tokens would come from the development issuer, or from a page on
                 somebody's own machine, or over a connection that can be listened to.
         """
-        if not self.auth_issuer.startswith("https://") or _is_loopback(self.auth_issuer):
+        if not self.auth_issuer.startswith("https://") or is_loopback(self.auth_issuer):
             raise ValueError(
                 f"AUTH_ISSUER is {self.auth_issuer}, which is for development only: set it to the "
                 "https Frontend API URL of your Clerk instance"
             )
         for party in self.auth_authorized_parties:
-            if party.startswith("http://") or _is_loopback(party):
+            if party.startswith("http://") or is_loopback(party):
                 raise ValueError(
                     f"AUTH_AUTHORIZED_PARTIES names {party}, which is for development only: "
                     "list the https origins of your front ends"
@@ -149,36 +142,12 @@ def _identity(session: _SessionClaims) -> Identity:
     return Identity(
         subject=session.sub,
         organization=organization.id if organization else None,
-        organization_slug=organization.slg if organization else None,
+        organization_slug=(organization.slg or None) if organization else None,
         # Tokens say `admin` where webhooks say `org:admin`.
         role=role_named(organization.rol.removeprefix("org:")) if organization else None,
-        email=session.email,
-        name=session.name,
+        email=session.email or None,
+        name=session.name or None,
         session=session.sid,
         issued_at=session.iat,
         expires_at=session.exp,
     )
-
-
-def _is_origin(value: str) -> bool:
-    try:
-        url = urlsplit(value)
-        port = url.port
-    except ValueError:
-        return False
-    netloc = url.hostname or ""
-    if ":" in netloc:
-        netloc = f"[{netloc}]"
-    if port is not None:
-        netloc = f"{netloc}:{port}"
-    return bool(url.hostname) and value == f"{url.scheme}://{netloc}"
-
-
-def _is_loopback(origin: str) -> bool:
-    host = urlsplit(origin).hostname or ""
-    if host == "localhost" or host.endswith(".localhost"):
-        return True
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return False

@@ -12,8 +12,8 @@ One cache per process. Its rules, in the order in which they matter:
 import asyncio
 import contextlib
 import time
-from collections.abc import Callable, Mapping
-from typing import Any, Final
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, Final, TypeAlias
 
 import httpx
 import msgspec
@@ -33,6 +33,12 @@ FETCH_TIMEOUT: Final = 3.0
 MAX_DOCUMENT_BYTES: Final = 64 * 1024
 MAX_KEYS: Final = 32
 
+Read: TypeAlias = Callable[[str], Awaitable[bytes]]
+"""Reads a document of the provider's; raises `Unusable`."""
+
+FindKeys: TypeAlias = Callable[[Read], Awaitable[str]]
+"""Says where the provider publishes its JWK set, after reading up on it where it must."""
+
 _log = structlog.get_logger(__name__)
 
 
@@ -40,23 +46,27 @@ class UnknownKey(Exception):  # noqa: N818 - an answer about the id, not a failu
     """The provider was asked lately, and has no signing key of that id."""
 
 
-class _Unusable(Exception):  # noqa: N818 - never leaves this module
-    """The provider answered with something that is not a set of signing keys."""
+class Unusable(Exception):  # noqa: N818 - an answer of the provider's; ends as KeysUnavailable
+    """The provider answered with something that does not lead to its signing keys."""
 
 
 class JwksCache:
-    """Signing keys by id, read from `url` when needed.
+    """Signing keys by id, read from the provider's JWK set (RFC 7517, section 5) when needed.
 
     Args:
-        url: where the provider publishes its JWK set (RFC 7517, section 5).
+        find_keys: says where the set is. It is asked each time, so that a set may move.
         http: the client to read it with; its owner closes it, after `aclose()` here.
         clock: seconds, monotonic.
     """
 
     def __init__(
-        self, url: str, http: httpx.AsyncClient, *, clock: Callable[[], float] = time.monotonic
+        self,
+        find_keys: FindKeys,
+        http: httpx.AsyncClient,
+        *,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._url = url
+        self._find_keys = find_keys
         self._http = http
         self._clock = clock
         self._keys: Mapping[str, SigningKey] = {}
@@ -110,10 +120,13 @@ class JwksCache:
         started_at = self._clock()
         pause = RETRY_AFTER_FAILURE
         try:
-            fetched = _read_set(await self._fetch())
-        except (httpx.HTTPError, httpx.InvalidURL, TimeoutError, _Unusable) as error:
-            self._failure = f"{self._url}: {str(error) or type(error).__name__}"
-            _log.warning("jwks.refresh_failed", url=self._url, reason=self._failure)
+            # The client's own timeouts count per read: a server that drips would never meet them.
+            async with asyncio.timeout(FETCH_TIMEOUT):
+                url = await self._find_keys(self._read)
+                fetched = _read_set(url, await self._read(url))
+        except (TimeoutError, Unusable) as error:
+            self._failure = str(error) or f"{type(error).__name__} after {FETCH_TIMEOUT:g} s"
+            _log.warning("jwks.refresh_failed", reason=self._failure)
         else:
             self._keys = {kid: self._known(key) for kid, key in fetched.items()}
             self._loaded_at = started_at
@@ -128,26 +141,29 @@ class JwksCache:
         known = self._keys.get(fetched.kid)
         return known if known is not None and known.is_same(fetched) else fetched
 
-    async def _fetch(self) -> bytes:
-        # The client's own timeouts count per read: a server that drips would never meet them.
-        async with (
-            asyncio.timeout(FETCH_TIMEOUT),
-            self._http.stream(
-                "GET",
-                self._url,
-                headers={"Accept": "application/json", "Accept-Encoding": "identity"},
-                follow_redirects=False,
-                timeout=FETCH_TIMEOUT,
-            ) as response,
-        ):
+    async def _read(self, url: str) -> bytes:
+        try:
+            return await self._get(url)
+        except (httpx.HTTPError, httpx.InvalidURL, UnicodeError) as error:
+            # The third: a host that IDNA has no name for.
+            raise Unusable(f"{url}: {str(error) or type(error).__name__}") from error
+
+    async def _get(self, url: str) -> bytes:
+        async with self._http.stream(
+            "GET",
+            url,
+            headers={"Accept": "application/json", "Accept-Encoding": "identity"},
+            follow_redirects=False,
+            timeout=FETCH_TIMEOUT,
+        ) as response:
             if response.status_code != httpx.codes.OK:
-                raise _Unusable(f"answered with status {response.status_code}")
+                raise Unusable(f"{url} answered with status {response.status_code}")
             document = bytearray()
             # Raw: a compressed answer, which was not asked for, must not unfold in memory.
             async for chunk in response.aiter_raw():
                 document += chunk
                 if len(document) > MAX_DOCUMENT_BYTES:
-                    raise _Unusable(f"answered with more than {MAX_DOCUMENT_BYTES} bytes")
+                    raise Unusable(f"{url} answered with more than {MAX_DOCUMENT_BYTES} bytes")
             return bytes(document)
 
 
@@ -155,16 +171,16 @@ class _KeySet(msgspec.Struct):
     keys: list[Any]
 
 
-def _read_set(document: bytes) -> dict[str, SigningKey]:
+def _read_set(url: str, document: bytes) -> dict[str, SigningKey]:
     try:
         members = msgspec.json.decode(document, type=_KeySet).keys
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise _Unusable(f"did not answer with a JWK set: {error}") from error
+        raise Unusable(f"{url} did not answer with a JWK set: {error}") from error
     if len(members) > MAX_KEYS:
-        raise _Unusable(f"answered with more than {MAX_KEYS} keys")
+        raise Unusable(f"{url} answered with more than {MAX_KEYS} keys")
     keys = [read_jwk(member) for member in members]
     # An id used twice names neither key for certain: the first one keeps it.
     usable = {key.kid: key for key in reversed(keys) if key is not None}
     if not usable:
-        raise _Unusable("answered with no signing key of an accepted type")
+        raise Unusable(f"{url} answered with no signing key of an accepted type")
     return usable

@@ -41,23 +41,26 @@ class SigningKey:
         kid: the id by which tokens name it.
         algorithm: the algorithm that its JWK states, or implies by the key's type.
         thumbprint: a digest of the key material (RFC 7638).
+        issuer: the one issuer that it signs for, where the set says so; None: for all of the set.
     """
 
-    __slots__ = ("_key", "_registry", "algorithm", "kid", "thumbprint")
+    __slots__ = ("_key", "_registry", "algorithm", "issuer", "kid", "thumbprint")
 
-    def __init__(self, kid: str, algorithm: str, key: PublicKey) -> None:
+    def __init__(self, kid: str, algorithm: str, key: PublicKey, issuer: str | None = None) -> None:
         self.kid = kid
+        self.issuer = issuer
         self.algorithm = algorithm
         self.thumbprint = key.thumbprint()
         self._key = key
         self._registry = _REGISTRIES[algorithm]
 
     def is_same(self, other: "SigningKey") -> bool:
-        """Whether both have the same id, algorithm and key material."""
+        """Whether both have the same id, algorithm, key material and issuer."""
         return (
             self.kid == other.kid
             and self.algorithm == other.algorithm
             and self.thumbprint == other.thumbprint
+            and self.issuer == other.issuer
         )
 
     def has_signed(self, token: CompactSignature) -> bool:
@@ -88,14 +91,24 @@ def read_jwk(jwk: object) -> SigningKey | None:
         key = _import(jwk)
     except (JoseError, ValueError):
         return None
-    return None if key is None else SigningKey(kid, algorithm, key)
+    return None if key is None else SigningKey(kid, algorithm, key, _issuer(jwk))
 
 
 def _is_for_verifying(jwk: Mapping[str, object]) -> bool:
-    operations = jwk.get("key_ops")
-    return jwk.get("use") in {None, "sig"} and (
+    use, operations = jwk.get("use"), jwk.get("key_ops")
+    return (use is None or use == "sig") and (
         operations is None or (isinstance(operations, list) and "verify" in operations)
     )
+
+
+def _issuer(jwk: Mapping[str, object]) -> str | None:
+    """The issuer that Entra ID writes beside each key of a set for many.
+
+    https://learn.microsoft.com/entra/identity-platform/access-tokens#validate-the-signing-key-issuer
+    One with a placeholder, `{tenantid}`, is for all of them.
+    """
+    issuer = jwk.get("issuer")
+    return issuer if isinstance(issuer, str) and "{" not in issuer else None
 
 
 def _algorithm(jwk: Mapping[str, object]) -> str | None:

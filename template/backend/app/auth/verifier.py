@@ -21,7 +21,7 @@ from joserfc.jws import CompactSignature
 
 from app.auth.errors import InvalidToken, KeysUnavailable, www_authenticate
 from app.auth.identity import Identity
-from app.auth.jwks import JwksCache, UnknownKey
+from app.auth.jwks import JwksCache, Read, UnknownKey
 from app.auth.signing_keys import MAX_KEY_ID_LENGTH, SigningKey
 
 __all__ = [
@@ -36,6 +36,9 @@ MAX_TOKEN_LENGTH: Final = 8 * 1024
 MAX_VERDICTS: Final = 20_000
 LAST_SECOND: Final = 253_402_300_799  # of the year 9999, where Python's dates end
 
+# How long the database lets each of these be.
+_ROOM: Final = {"sub": 255, "org_id": 255, "org_slug": 255, "email": 320, "name": 320}
+
 # A key that comes with the token proves nothing, and this verifier has no extension to honour.
 _REFUSED_HEADERS: Final = frozenset({"jwk", "jku", "x5c", "x5u", "crit", "b64"})
 
@@ -47,9 +50,12 @@ class ProviderSettings(Protocol):
     def auth_clock_skew(self) -> int:
         """How far the provider's clock may be off, in seconds."""
 
-    @property
-    def jwks_url(self) -> str:
-        """Where the provider publishes its keys."""
+    async def find_keys(self, read: Read, /) -> str:
+        """Where the provider publishes its keys.
+
+        Raises:
+            Unusable: what `read` gave does not say.
+        """
 
     def read_identity(self, header: Mapping[str, Any], claims: Mapping[str, Any]) -> Identity:
         """Check what is the provider's own in a correctly signed token that is valid now.
@@ -87,7 +93,7 @@ class TokenVerifier:
     ) -> None:
         self._provider = provider
         self._now = now
-        self._keys = JwksCache(provider.jwks_url, http, clock=monotonic)
+        self._keys = JwksCache(provider.find_keys, http, clock=monotonic)
         self._verdicts: OrderedDict[bytes, _Verdict] = OrderedDict()
 
     async def verify(self, token: str) -> Identity:
@@ -143,8 +149,11 @@ class TokenVerifier:
         key = await self._key_of(header)
         _require_signature(signed, key)
         claims = _read_claims(signed)
+        _require_keys_issuer(claims, key)
         self._check_times(claims)
-        return _Verdict(self._provider.read_identity(header, claims), key)
+        identity = self._provider.read_identity(header, claims)
+        _require_storable(identity)
+        return _Verdict(identity, key)
 
     async def _key_of(self, header: Mapping[str, Any]) -> SigningKey:
         if refused := _REFUSED_HEADERS & header.keys():
@@ -179,6 +188,20 @@ def _require_signature(signed: CompactSignature, key: SigningKey) -> None:
         raise InvalidToken(f"not signed as key {key.kid!r} signs: {error}") from None
     if not valid:
         raise InvalidToken(f"the signature is not that of key {key.kid!r}")
+
+
+def _require_keys_issuer(claims: Mapping[str, Any], key: SigningKey) -> None:
+    if key.issuer is not None and claims.get("iss") != key.issuer:
+        raise InvalidToken(f"key {key.kid!r} signs for {key.issuer!r} only")
+
+
+def _require_storable(identity: Identity) -> None:
+    """Refuse texts that the database would refuse: Postgres holds none with a NUL, for example."""
+    claims = identity.claims()
+    for name, room in _ROOM.items():
+        value = claims.get(name)
+        if isinstance(value, str) and ("\0" in value or not 0 < len(value) <= room):
+            raise InvalidToken(f"{name} {value!r:.80} is not 1 to {room} characters without NUL")
 
 
 def _read_claims(signed: CompactSignature) -> dict[str, Any]:

@@ -6,9 +6,22 @@ https://clerk.com/docs/guides/sessions/session-tokens lists the claims.
 import secrets
 from collections.abc import Mapping
 
+from app.dev.environment import setting
+
+SETTINGS: Mapping[str, str] = {"AUTH_AUTHORIZED_PARTIES": "http://localhost:3000"}
+"""What the product needs in development beside the issuer, unless it is set."""
+
+ISSUER_PATH = ""
+"""Where under its origin the issuer is."""
+
 # Clerk sets this one beside the documented parameters, in every session token.
 _SESSION_CATEGORY = "cl_B7d4PD111AAA"
 _NOT_BEFORE_MARGIN = 10
+
+
+def documents(_: str, keys: Mapping[str, object]) -> dict[str, Mapping[str, object]]:
+    """What the issuer publishes, by path."""
+    return {"/.well-known/jwks.json": keys}
 
 
 def header(now: int) -> Mapping[str, object]:
@@ -16,8 +29,13 @@ def header(now: int) -> Mapping[str, object]:
     return {"cat": _SESSION_CATEGORY, "oiat": now, "typ": "JWT"}
 
 
+def subject(user: str) -> str:
+    """The user's id in tokens."""
+    return _prefixed("user_", user)
+
+
 def claims(
-    *, user: str, org: str | None, role: str, issuer: str, party: str, now: int, ttl: int
+    *, user: str, org: str | None, role: str, issuer: str, now: int, ttl: int
 ) -> dict[str, object]:
     """The claims of an active session.
 
@@ -26,12 +44,11 @@ def claims(
         org: the active organization's slug, or its id with the prefix `org_`; empty or None: none.
         role: the user's role in it.
         issuer: the issuer's URL.
-        party: the origin of the front end that asked.
         now: Unix time in seconds.
         ttl: seconds until the token expires.
     """
     claims: dict[str, object] = {
-        "azp": party,
+        "azp": _party(),
         "exp": now + ttl,
         "fea": "",
         "fva": [0, -1],
@@ -42,7 +59,7 @@ def claims(
         "pla": "o:free" if org else "u:free",
         "sid": f"sess_{secrets.token_hex(13)}",
         "sts": "active",
-        "sub": _prefixed("user_", user),
+        "sub": subject(user),
         "v": 2,
     }
     if org:
@@ -54,6 +71,12 @@ def claims(
             "fpm": "",
         }
     return claims
+
+
+def _party() -> str:
+    """The front end in whose name tokens are made: the first one configured."""
+    parties = setting("AUTH_AUTHORIZED_PARTIES", SETTINGS["AUTH_AUTHORIZED_PARTIES"])
+    return parties.split(",")[0].strip().rstrip("/")
 
 
 def _prefixed(prefix: str, name: str) -> str:

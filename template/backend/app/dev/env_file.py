@@ -23,7 +23,6 @@ PRIVATE = 0o600
 SETTINGS = (
     ("ENVIRONMENT", "development", "development allows the development token issuer"),
     ("ALLOWED_HOSTS", "localhost,127.0.0.1", "Host headers that are answered"),
-    ("AUTH_AUTHORIZED_PARTIES", "http://localhost:3000", "front ends whose tokens are accepted"),
     ("APP_API_PASSWORD", None, "of the API's database login, set by `make migrate`"),
     ("APP_WORKER_PASSWORD", None, "of the worker's database login, set by `make migrate`"),
     ("DEV_DATABASE_PASSWORD", None, "of the embedded Postgres' postgres and migrator logins"),

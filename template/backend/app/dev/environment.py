@@ -25,7 +25,7 @@ def require_development(what: str) -> None:
         DevelopmentError: ENVIRONMENT is anything but `development` or `test`.
     """
     # Whoever does not say so is taken to be in production.
-    environment = _setting("ENVIRONMENT", "production")
+    environment = setting("ENVIRONMENT", "production")
     if environment not in {"development", "test"}:
         raise DevelopmentError(
             f"{what} is for development only, and ENVIRONMENT is {environment!r}. On your "
@@ -33,13 +33,9 @@ def require_development(what: str) -> None:
         )
 
 
-def authorized_party() -> str:
-    """The front end in whose name development tokens are made: the first one configured."""
-    parties = _setting("AUTH_AUTHORIZED_PARTIES", "http://localhost:3000")
-    return parties.split(",")[0].strip().rstrip("/")
-
-
-def _setting(name: str, default: str) -> str:
-    if name in os.environ:
-        return os.environ[name]
-    return dotenv_values(REPOSITORY / ".env").get(name) or default
+def setting(name: str, default: str) -> str:
+    """A setting of the environment, or else of `.env`; empty means the default."""
+    value = os.environ.get(name)
+    if value is None:
+        value = dotenv_values(REPOSITORY / ".env").get(name)
+    return value or default

@@ -1,14 +1,16 @@
 """The development issuer: publishes the key that development tokens are signed with.
 
-`python -m app.dev.issuer --port N` serves `/.well-known/jwks.json` on loopback, as the identity
-provider does in production, so that the production verifier runs unchanged. Nothing can be signed
+`python -m app.dev.issuer --port N` serves on loopback what the identity provider publishes in
+production, so that the production verifier runs unchanged. Nothing can be signed
 through it: tokens are minted by who can read the key file (`app.dev.tokens`).
 """
 
 import argparse
 import socket
 import sys
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import uvicorn
 from starlette.applications import Starlette
@@ -16,6 +18,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from app.dev.choices import provider
 from app.dev.environment import DEV_DIR
 from app.dev.issuer_key import (
     IssuerKey,
@@ -37,13 +40,21 @@ __all__ = [
 ]
 
 
-def create_app(key: IssuerKey) -> Starlette:
-    """Build the application that publishes `key`."""
+def create_app(key: IssuerKey, issuer: str) -> Starlette:
+    """Build the application that publishes `key` as that issuer."""
 
-    async def jwks(_: Request) -> Response:
-        return JSONResponse(key.jwk_set(), headers={"Cache-Control": "public, max-age=60"})
+    def page(document: Mapping[str, object]) -> Callable[[Request], Awaitable[Response]]:
+        async def publish(_: Request) -> Response:
+            return JSONResponse(document, headers={"Cache-Control": "public, max-age=60"})
 
-    return Starlette(routes=[Route("/.well-known/jwks.json", jwks, methods=["GET"])])
+        return publish
+
+    return Starlette(
+        routes=[
+            Route(provider.ISSUER_PATH + path, page(document), methods=["GET"])
+            for path, document in provider.documents(issuer, key.jwk_set()).items()
+        ]
+    )
 
 
 def serve(port: int | None = None, dev_dir: Path = DEV_DIR) -> None:
@@ -57,7 +68,7 @@ def serve(port: int | None = None, dev_dir: Path = DEV_DIR) -> None:
         DevelopmentError: this is not a development environment, or the port is taken.
     """
     key = load_or_create(dev_dir)
-    port = port or int(issuer_url(dev_dir).rpartition(":")[2])
+    port = port or urlsplit(issuer_url(dev_dir)).port or 0
     try:
         listening = socket.create_server((LOOPBACK, port))
     except OSError as error:
@@ -67,7 +78,11 @@ def serve(port: int | None = None, dev_dir: Path = DEV_DIR) -> None:
         ) from None
     remember_port(dev_dir, port)
     config = uvicorn.Config(
-        create_app(key), log_level="warning", access_log=False, lifespan="off", ws="none"
+        create_app(key, issuer_url(dev_dir)),
+        log_level="warning",
+        access_log=False,
+        lifespan="off",
+        ws="none",
     )
     with listening:
         uvicorn.Server(config).run(sockets=[listening])

@@ -19,6 +19,7 @@ from joserfc import jws
 from joserfc.errors import JoseError
 from joserfc.jwk import RSAKey
 
+from app.dev.choices import provider
 from app.dev.environment import require_development
 from app.dev.processes import LOOPBACK, DevelopmentError
 
@@ -98,7 +99,7 @@ def issuer_url(dev_dir: Path) -> str:
         with socket.create_server((LOOPBACK, 0)) as free:
             port = int(free.getsockname()[1])
         remember_port(dev_dir, port)
-    return f"http://{LOOPBACK}:{port}"
+    return f"http://{LOOPBACK}:{port}{provider.ISSUER_PATH}"
 
 
 def _path(dev_dir: Path) -> Path:

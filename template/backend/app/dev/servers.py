@@ -16,8 +16,8 @@ from urllib.parse import quote, urlsplit, urlunsplit
 from dotenv import dotenv_values
 
 from app.dev import processes
-from app.dev.choices import queue
-from app.dev.environment import DEV_DIR, REPOSITORY, require_development
+from app.dev.choices import provider, queue
+from app.dev.environment import DEV_DIR, REPOSITORY, require_development, setting
 from app.dev.postgres import Postgres
 from app.dev.processes import LOOPBACK, DevelopmentError, free_port, last_lines, port_is_free
 from app.dev.queues import Place, QueueServer
@@ -95,6 +95,7 @@ class Connections:
             **({queue.SETTING: self.queue} if queue.SETTING and self.queue else {}),
             "STORAGE_URL": self.storage,
             "AUTH_ISSUER": self.issuer,
+            **{name: setting(name, value) for name, value in provider.SETTINGS.items()},
             _IS_COMPOSED: _EMBEDDED if self.admin else _EXTERNAL,
             **database,
         }
@@ -217,7 +218,7 @@ class Servers:
         port = remembered_port(self.dev_dir)
         if port is None or not port_is_free(port):
             port = free_port()
-        self._issuer_url = f"http://{LOOPBACK}:{port}"
+        self._issuer_url = f"http://{LOOPBACK}:{port}{provider.ISSUER_PATH}"
         with log.open("ab") as output:
             self.issuer = processes.start(
                 [

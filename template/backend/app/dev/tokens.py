@@ -4,7 +4,7 @@ import sys
 import time
 
 from app.dev.choices import provider
-from app.dev.environment import DEV_DIR, authorized_party, require_development
+from app.dev.environment import DEV_DIR, require_development
 from app.dev.issuer_key import IssuerKey, issuer_url, load_or_create
 from app.dev.processes import DevelopmentError
 
@@ -40,7 +40,6 @@ def mint(
         org=org,
         role=role,
         issuer=issuer or issuer_url(DEV_DIR),
-        party=authorized_party(),
         now=now,
         ttl=ttl,
     )

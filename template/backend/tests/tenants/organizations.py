@@ -8,13 +8,14 @@ from uuid import UUID
 
 import psycopg
 
+from app.dev.choices import provider
 from app.dev.servers import Connections
 
-NAMED = "(select id from public.organizations where external_id = 'org_' || %s)"
-"""The id of the tenant of this name, in SQL."""
+NAMED = "(select id from public.organizations where external_id = %s)"
+"""The id of the tenant with this external id, in SQL."""
 
-SEEN = "select string_agg(substr(external_id, 5), ' ') from organizations"
-"""The names of the tenants that a session sees."""
+SEEN = "select string_agg(external_id, ' ') from organizations"
+"""The external ids of the tenants that a session sees."""
 
 PEOPLE_POLICY = "self_and_colleagues"
 """The policy that says whom a session sees in `users`."""
@@ -58,8 +59,8 @@ FINDINGS: Mapping[str, tuple[str, ...]] = {}
 def claims(name: str, subject: str | None = None, role: str = "admin") -> dict[str, object]:
     """What a token says of the tenant's own person, or of somebody who names this tenant."""
     return {
-        "sub": subject or f"user_{name}",
-        "org_id": f"org_{name}",
+        "sub": subject or provider.subject(name),
+        "org_id": external_id(name),
         "org_slug": name,
         "org_role": role,
         "iat": 1_700_000_000,
@@ -81,17 +82,17 @@ class Tenant:
 
     @property
     def subject(self) -> str:
-        return f"user_{self.name}"
+        return provider.subject(self.name)
 
     @property
     def former(self) -> str:
         """The subject of an owner who was removed."""
-        return f"user_former_{self.name}"
+        return provider.subject(f"former_{self.name}")
 
     @property
     def insider(self) -> str:
         """The subject of somebody who sees what is the tenant's, as long as it is served."""
-        return f"user_colleague_{self.name}"
+        return provider.subject(f"colleague_{self.name}")
 
     @property
     def outsiders(self) -> dict[str, str]:
@@ -101,7 +102,7 @@ class Tenant:
     @property
     def words(self) -> list[str]:
         """What only the tenant's own answers may hold."""
-        return [str(self.id), f"org_{self.name}", self.subject]
+        return [str(self.id), external_id(self.name), self.subject]
 
     def claims(self, subject: str | None = None, role: str = "admin") -> str:
         """A token's claims: the owner's, or those of somebody who names this tenant."""
@@ -114,24 +115,30 @@ def make(admin: psycopg.Connection[Any], name: str, secret: str = "T") -> Tenant
         """
         with org as (
             insert into public.organizations (external_id, slug, name)
-            values ('org_' || %(name)s, %(name)s, %(secret)s) returning id
+            values (%(external_id)s, %(name)s, %(secret)s) returning id
         ),
         people as (
             insert into public.users (subject, name) values
-                ('user_' || %(name)s, %(secret)s), ('user_former_' || %(name)s, null),
-                ('user_colleague_' || %(name)s, null)
+                (%(owner)s, %(secret)s), (%(former)s, null), (%(colleague)s, null)
             returning id, subject
         ),
         members as (
             insert into public.memberships (org_id, user_id, role, status, removed_at)
             select org.id, p.id, 'owner',
-                case when p.subject ~ 'former' then 'removed' else 'active' end,
-                case when p.subject ~ 'former' then now() end
+                case when p.subject = %(former)s then 'removed' else 'active' end,
+                case when p.subject = %(former)s then now() end
             from org, people p
         )
-        select org.id, p.id from org, people p where p.subject = 'user_' || %(name)s
+        select org.id, p.id from org, people p where p.subject = %(owner)s
         """,
-        {"name": name, "secret": secret},
+        {
+            "name": name,
+            "external_id": external_id(name),
+            "secret": secret,
+            "owner": provider.subject(name),
+            "former": provider.subject(f"former_{name}"),
+            "colleague": provider.subject(f"colleague_{name}"),
+        },
     ).fetchone()
     assert row is not None
     return Tenant(name, *row)

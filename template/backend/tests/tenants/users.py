@@ -8,13 +8,14 @@ from uuid import UUID
 
 import psycopg
 
+from app.dev.choices import provider
 from app.dev.servers import Connections
 
-NAMED = "(select id from public.users where subject = 'user_' || %s)"
-"""The id of the tenant of this name, in SQL."""
+NAMED = "(select id from public.users where subject = %s)"
+"""The id of the tenant with this external id, in SQL."""
 
-SEEN = "select string_agg(substr(subject, 6), ' ') from users"
-"""The names of the tenants that a session sees."""
+SEEN = "select string_agg(subject, ' ') from users"
+"""The external ids of the tenants that a session sees."""
 
 PEOPLE_POLICY = "self"
 """The policy that says whom a session sees in `users`."""
@@ -35,8 +36,8 @@ FINDINGS: Mapping[str, tuple[str, ...]] = {}
 def claims(name: str, subject: str | None = None) -> dict[str, object]:
     """What a token says of a person, or of somebody who names them as their organization."""
     if subject is None:
-        return {"sub": f"user_{name}", "iat": 1_700_000_000}
-    return {"sub": subject, "org_id": f"user_{name}", "org_role": "owner", "iat": 1_700_000_000}
+        return {"sub": external_id(name), "iat": 1_700_000_000}
+    return {"sub": subject, "org_id": external_id(name), "org_role": "owner", "iat": 1_700_000_000}
 
 
 def id_of(me: Mapping[str, Any]) -> UUID:
@@ -54,7 +55,7 @@ class Tenant:
 
     @property
     def subject(self) -> str:
-        return f"user_{self.name}"
+        return external_id(self.name)
 
     @property
     def insider(self) -> str:
@@ -64,7 +65,11 @@ class Tenant:
     @property
     def outsiders(self) -> dict[str, str]:
         """The claims of each of OUTSIDERS."""
-        by_id = {"sub": f"user_other_{self.name}", "org_id": str(self.id), "iat": 1_700_000_000}
+        by_id = {
+            "sub": provider.subject(f"other_{self.name}"),
+            "org_id": str(self.id),
+            "iat": 1_700_000_000,
+        }
         return {OUTSIDERS[0]: json.dumps(by_id)}
 
     @property
@@ -81,10 +86,10 @@ def make(admin: psycopg.Connection[Any], name: str, secret: str = "T") -> Tenant
     """Make a person; `secret` is their name."""
     row = admin.execute(
         """
-        insert into public.users (subject, name) values ('user_' || %(name)s, %(secret)s)
+        insert into public.users (subject, name) values (%(subject)s, %(secret)s)
         returning id, id
         """,
-        {"name": name, "secret": secret},
+        {"subject": external_id(name), "secret": secret},
     ).fetchone()
     assert row is not None
     return Tenant(name, *row)
@@ -97,7 +102,7 @@ def schema_of(_: UUID) -> str:
 
 def external_id(name: str) -> str:
     """The provider's id of the tenant of this name."""
-    return f"user_{name}"
+    return provider.subject(name)
 
 
 def prepare(migrate: Callable[[], object], _connections: Connections) -> None:

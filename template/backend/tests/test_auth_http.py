@@ -1,0 +1,46 @@
+"""Signing in over HTTP: what the caller of the API sees of tokens and of the provider's outages."""
+
+import httpx
+import pytest
+
+from app.dev.choices import provider
+from app.dev.processes import LOOPBACK, free_port
+from tests.conftest import MintToken
+from tests.running import Platform
+
+
+async def ask(api: httpx.AsyncClient, token: str) -> httpx.Response:
+    return await api.get("/api/v1/me", headers={"Authorization": f"Bearer {token}"})
+
+
+@pytest.mark.parametrize(
+    "claims",
+    [
+        {"name": "Ada\0", "email": "ada\0@example.com"},
+        {"name": "A" * 321, "email": f"{'a' * 320}@example.com"},
+    ],
+    ids=["NUL", "long"],
+)
+async def test_a_text_that_cannot_be_stored_is_refused(
+    api: httpx.AsyncClient, token: MintToken, claims: dict[str, str]
+) -> None:
+    refused = await ask(api, token(**claims))
+    assert (refused.status_code, refused.json()["title"]) == (401, "Not signed in")
+    assert 'error="invalid_token"' in refused.headers["www-authenticate"]
+
+
+async def test_while_no_key_can_be_fetched_the_answer_is_503(
+    platform: Platform, token: MintToken
+) -> None:
+    gone = f"http://{LOOPBACK}:{free_port()}{provider.ISSUER_PATH}"
+    process, address = platform.api(AUTH_ISSUER=gone)
+    process.start()
+    try:
+        async with httpx.AsyncClient(base_url=address, trust_env=False) as api:
+            refused = await ask(api, token(iss=gone))
+            assert (await api.get("/healthz")).status_code == 200
+    finally:
+        process.stop()
+    assert (refused.status_code, refused.json()["title"]) == (503, "Sign-in is unavailable")
+    assert refused.headers["content-type"] == "application/problem+json"
+    assert int(refused.headers["retry-after"]) > 0
