@@ -1,6 +1,7 @@
 """Runs jobs: brings them to the queue, works off the queue, follows the clock."""
 
 import asyncio
+import gc
 import signal
 
 import structlog
@@ -59,4 +60,6 @@ def main() -> None:
     """Run a worker process."""
     settings = get_settings()
     logs.configure(level=settings.log_level, readable=settings.environment == "development")
+    # What is loaded by now stays: a job that makes many objects need not have it looked through.
+    gc.freeze()
     asyncio.run(work(settings))

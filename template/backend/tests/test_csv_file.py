@@ -121,6 +121,41 @@ def test_a_bad_row_names_its_column_and_reason(
     assert good.contact == ("Bob", "bob@x.org", "", "2")
 
 
+@pytest.mark.parametrize(
+    "fields",
+    [
+        ["Ann Lee", "Ann.Lee+x@Example.co.uk", "Lee & Co", "-12.5"],
+        [" Ann ", " ann@x.org ", " Lee ", " 1 "],
+        ["Ann\u00a0Lee\u00a0", "zoë@exämple.org", "\u3000", "+1"],
+        ["A", "a@x.org", "", "123456789012.34"],
+        ["N" * 200, f"{'a' * 64}@{'b' * 185}.org", "C" * 200, "0"],
+        ["N" * 201, "a@x.org", "", "0"],
+        ["Ann", "a@x.org", "C" * 201, "0"],
+        ["Ann", f"{'a' * 65}@x.org", "", "0"],
+        ["Ann", f"a@{'b' * 249}.org", "", "0"],
+        ["Ann", "a@x..org", "", "0"],
+        ["Ann", "a@x.org.", "", "0"],
+        ["Ann\tLee", "a@x.org", "a\x85b", "0"],
+        ["Ann\x7f", "a@x.org", "", "0"],
+        ["Ann", "a@x.org", "C\x1fD", "0"],
+        ["Ann", "a@x.org", "", "1234567890123"],
+        ["Ann", "a@x.org", "", "1."],
+        ["Ann", "a@x.org", "", "\u0661"],
+        [" ", "a@x.org", "", "1"],
+        ["", "", "", ""],
+        ["Ann", "a@x.org", "1"],
+        ["Ann", "a@x.org", "", "1", "2"],
+    ],
+)
+def test_quotes_change_nothing(fields: list[str]) -> None:
+    quoted_line = ",".join(f'"{field}"' for field in fields)
+    bare, quoted = rows_of(
+        HEADER + ",".join(fields).encode() + b"\n" + quoted_line.encode() + b"\n"
+    )
+    assert (bare.contact, bare.rejection) == (quoted.contact, quoted.rejection)
+    assert list(bare.fields) == list(quoted.fields) == fields
+
+
 def test_blank_lines_are_not_rows() -> None:
     first, second = rows_of(HEADER + b"\n\nAnn,ann@x.org,,1\n\n\nBob,bob@x.org,,2\n\n")
     assert [(row.number, row.line) for row in (first, second)] == [(1, 4), (2, 7)]

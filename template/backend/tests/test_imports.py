@@ -162,6 +162,49 @@ def slow_worker(platform: Platform) -> Iterator[AppProcess]:
     process.stop()
 
 
+@pytest.mark.parametrize("first", [0, 199])
+@pytest.mark.usefixtures("slow_worker")
+async def test_an_email_is_taken_once_however_far_apart_its_rows_are(
+    office: Office, session_worker: AppProcess, first: int
+) -> None:
+    session_worker.stop()
+    known = csv_of(iter(["Known,known@example.org,,1"]))
+    await office.finished((await office.upload(known)).json()["id"])
+    lines = list(people(1500))
+    again = [first + 1, first + 200, first + 201, first + 400, first + 1000]
+    for number in again:
+        lines[number] = f"Again,P{first}@Example.org,,{number}"
+    lines[700] = "Known,KNOWN@example.org,,2"
+    accepted = await office.upload(csv_of(iter(lines)))
+    state = await office.finished(accepted.json()["id"])
+    rejected = sorted([*again, 700])
+    assert (state["status"], state["rows_done"]) == ("succeeded", len(lines))
+    assert state["rows_rejected"] == len(rejected)
+    found = await office.rejected(state["id"])
+    assert [int(row["line"]) for row in found] == [number + 2 for number in rejected]
+    assert {row["reason"] for row in found} == {"belongs to another contact already"}
+
+
+@pytest.mark.usefixtures("slow_worker")
+async def test_two_imports_of_the_same_people_in_another_order(
+    office: Office, session_worker: AppProcess, as_admin: Connection
+) -> None:
+    session_worker.stop()
+    lines = list(people(5000))
+    uploads = [csv_of(iter(lines)), csv_of(reversed(lines))]
+    accepted = [(await office.upload(content)).json()["id"] for content in uploads]
+    states = [await office.finished(import_id) for import_id in accepted]
+    assert [state["status"] for state in states] == ["succeeded"] * 2
+    assert sum(state["rows_rejected"] for state in states) == len(lines)
+    [(tenant_id,)] = as_admin.execute(f"select id from {tenants.NAMED} t", [office.name]).fetchall()
+    contacts = as_admin.execute(
+        f"select count(*), count(distinct email) from {tenants.schema_of(tenant_id)}.contacts "
+        f"where {MINE} = %s".encode(),
+        (tenant_id,),
+    ).fetchone()
+    assert contacts == (len(lines), len(lines))
+
+
 async def test_a_killed_worker_costs_nothing(
     office: Office,
     session_worker: AppProcess,
