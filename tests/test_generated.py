@@ -18,10 +18,15 @@ pytestmark = pytest.mark.parametrize(
 # What a combination that stands for one answer runs of the suite, as pytest's -k selects it: what
 # the answer has something to do with. The rest is left to the defaults, which run everything.
 SELECTED = {
-    "tenancy_model": "not test_queue",
+    "tenancy_model": (
+        "not (test_queue or test_dev or test_valkey or test_realtime_redis or test_intake)"
+    ),
     "auth_provider": "test_auth or test_oidc or test_members_http or test_isolation_http",
     # Last, because the queue that needs no server also accompanies the other answers.
-    "queue_backend": "not (test_new_table or (test_tenants and not job))",
+    "queue_backend": (
+        "not (test_new_table or (test_tenants and not job) or test_auth or test_members or "
+        "test_migrations or test_security or test_csv_file or test_search_plan)"
+    ),
 }
 
 

@@ -83,8 +83,8 @@ def configure(*, level: str, readable: bool) -> None:
         logger = logging.getLogger(name)
         logger.handlers = []
         logger.propagate = name != "uvicorn.access"
-    # They log every URL they call, keys in query strings included.
-    for name in ("httpx", "httpcore"):
+    # They log every URL they call, keys in query strings included; or what they are made of.
+    for name in ("httpx", "httpcore", "alembic.runtime.plugins"):
         logging.getLogger(name).setLevel(max(number, logging.WARNING))
 
 

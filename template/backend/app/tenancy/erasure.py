@@ -87,7 +87,7 @@ def _confirm(tenant: Tenant, confirmation: str | None) -> None:
             f"This deletes the {words.TENANT} {tenant.title} ({tenant.id}): its rows, jobs and"
             " files. Only a backup would bring them back; `uv run app tenants export` first?"
         )
-        confirmation = typer.prompt(f"Type {tenant.title} to delete it", default="")
+        confirmation = typer.prompt(f"Type {tenant.title} to delete it", "", show_default=False)
     if confirmation not in tenant.names:
         raise SystemExit(
             f"{confirmation!r} is not {tenant.title}: nothing was changed. Say its name exactly, "

@@ -22,7 +22,7 @@ from app.settings import get_settings
 from app.tenancy.database_places import copy_template, maintenance, owner_url_of, template_name
 from app.tenancy.fan_out import turn
 from app.tenancy.operate import Connection, Tenant, connect, find, owner_url, record
-from app.tenancy.servers import UnknownServerError
+from app.tenancy.servers import DEFAULT, UnknownServerError
 
 _PATIENCE = 120.0
 """Seconds to wait for whoever uses a database that has to stop, or to go."""
@@ -171,6 +171,10 @@ def _finish(tenant: Tenant, server: str, database: str) -> None:
             typer.echo(f"{tenant.title} is on {server} already.")
             return
         _open(home, tenant, server)
+    # What the interrupted move had borrowed, wherever it had: with this it is given back.
+    for other in (DEFAULT, *get_settings().migration_tenant_servers):
+        with maintenance(owner_url(), other) as admin, owner_roles(admin):
+            pass
     typer.echo(f"The move of {tenant.title} to {server} is finished.")
 
 

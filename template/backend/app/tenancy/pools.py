@@ -8,7 +8,8 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import text
+from sqlalchemy import Executable, Row, text
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -48,7 +49,7 @@ class TenantEngine(AsyncEngine):
         used_at: When somebody did last, on the monotonic clock.
     """
 
-    def __init__(self, control: AsyncEngine, place: Place, engine: AsyncEngine) -> None:
+    def __init__(self, control: "Databases", place: Place, engine: AsyncEngine) -> None:
         super().__init__(engine.sync_engine)
         self.control = control
         self.place = place
@@ -95,6 +96,20 @@ class Databases(AsyncEngine):
     async def place_of(self, tenant_id: UUID) -> Place | None:
         """Where a tenant's database is; None if there is none, or not yet."""
         return await self._look_up(tenant_id, _PLACE, tenant=tenant_id)
+
+    async def ask(self, query: Executable, **parameters: Any) -> Row[Any] | None:
+        """What the control database says. It may be asked twice, as a connection may have died."""
+        try:
+            return await self._ask(query, parameters)
+        except DBAPIError as error:
+            # The server was restarted while connections lay in the pool, which is empty now.
+            if not error.connection_invalidated:
+                raise
+            return await self._ask(query, parameters)
+
+    async def _ask(self, query: Executable, parameters: dict[str, Any]) -> Row[Any] | None:
+        async with self.connect() as session:
+            return (await session.execute(query, parameters)).one_or_none()
 
     def forget(self, claims: Mapping[str, Any]) -> None:
         """Look anew, the next time that these claims come."""
@@ -148,12 +163,11 @@ class Databases(AsyncEngine):
         found = self._known.get(key)
         if found is not None and found[1] > time.monotonic():
             return found[0]
-        async with self.connect() as session:
-            row = (await session.execute(query, parameters)).one_or_none()
+        row = await self.ask(query, **parameters)
         if row is None:
             self._known.pop(key, None)
             return None
-        place = Place(*row)
+        place = Place(row.id, row.server, row.database)
         self._known[key] = (place, time.monotonic() + self._settings.tenant_cache_seconds)
         self._known.move_to_end(key)
         if len(self._known) > MOST_KNOWN:

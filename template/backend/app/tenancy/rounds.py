@@ -59,8 +59,7 @@ async def announce(session: Session) -> None:
     """Say in the control database that this tenant is about to have a job. It commits at once."""
     home = session.engine
     if isinstance(home, TenantEngine):
-        async with home.control.connect() as control:
-            await control.execute(_MARK, {"tenant": home.place.tenant_id})
+        await home.control.ask(_MARK, tenant=home.place.tenant_id)
 
 
 async def visit(engine: AsyncEngine, look: Look) -> int:
