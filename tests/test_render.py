@@ -12,7 +12,16 @@ import pytest
 import yaml
 from jinja2 import Environment
 
-from rendering import Answers, choices, files_of, questionnaire, questions, render
+from rendering import (
+    Answers,
+    choices,
+    covering,
+    files_of,
+    name_of,
+    questionnaire,
+    questions,
+    render,
+)
 from worktree import ROOT, files
 
 # Jinja's own marks; braces in code and SQL are none, and neither is what GitHub fills in.
@@ -135,6 +144,8 @@ def test_a_name_changes_only_the_files_with_values(rendered: Path, odd: Path, so
     assert changed <= templated
 
 
+# Chance has no eye for how answers meet.
+@pytest.mark.parametrize("combination", covering(), ids=name_of, indirect=True, scope="session")
 def test_the_same_answers_render_the_same_bytes(
     source: Path, combination: Answers, rendered: Path, tmp_path: Path
 ) -> None:

@@ -62,6 +62,9 @@ class Settings(BaseModel):
         description="OAuth applications whose tokens are accepted as the user's own; none unless "
         "set. The project's own front ends are none of them.",
     )
+    auth_minimum_aal: Literal["aal1", "aal2"] = Field(
+        default="aal1", description="How sure of the user a session must be; aal2: two factors."
+    )
     auth_clock_skew: int = Field(
         default=5, ge=0, le=60, description="How far Supabase's clock may be off, in seconds."
     )
@@ -124,6 +127,8 @@ class Settings(BaseModel):
             raise InvalidToken(f"meant for {audience!r}, not for {_AUDIENCE!r}")
         if token.is_anonymous:
             raise InvalidToken("the user is anonymous", "Sign in with an account.")
+        if token.aal < self.auth_minimum_aal:
+            raise InvalidToken(f"the session is {token.aal}", "Confirm your second factor.")
         if token.client_id is not None and token.client_id not in self.auth_client_ids:
             raise InvalidToken(f"asked for by the OAuth application {token.client_id!r}")
         if token.act is not None:

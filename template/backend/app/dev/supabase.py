@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from contextlib import suppress
 from uuid import NAMESPACE_URL, UUID, uuid4, uuid5
 
+from app.dev.environment import setting
+
 SETTINGS: Mapping[str, str] = {}
 """What the product needs in development beside the issuer, unless it is set."""
 
@@ -46,7 +48,7 @@ def claims(
         ttl: seconds until the token expires.
     """
     claims: dict[str, object] = {
-        "aal": "aal1",
+        "aal": setting("AUTH_MINIMUM_AAL", "aal1"),
         "amr": [{"method": "password", "timestamp": now}],
         "app_metadata": {"provider": "email", "providers": ["email"]},
         "aud": "authenticated",

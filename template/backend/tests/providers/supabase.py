@@ -1,6 +1,7 @@
 """Supabase's access tokens: https://supabase.com/docs/guides/auth/jwt-fields."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from app.auth.supabase import Settings
@@ -10,12 +11,17 @@ USER = "8ccaa7af-909f-44e7-84cb-67cdccb56be6"
 ORGANIZATION = "123e4567-e89b-12d3-a456-426614174000"
 SESSION = "4b938a09-5372-4177-a314-cfa292099ea2"
 
-ENVIRONMENT = {"AUTH_ISSUER": "https://abc.supabase.co/auth/v1/", "AUTH_CLIENT_IDS": "a, b,"}
+ENVIRONMENT = {
+    "AUTH_ISSUER": "https://abc.supabase.co/auth/v1/",
+    "AUTH_CLIENT_IDS": "a, b,",
+    "AUTH_MINIMUM_AAL": "aal2",
+}
 """Settings as someone would write them in production."""
 
 READ: Mapping[str, object] = {
     "auth_issuer": "https://abc.supabase.co/auth/v1",
     "auth_client_ids": ["a", "b"],
+    "auth_minimum_aal": "aal2",
 }
 """What is read from them."""
 
@@ -28,6 +34,8 @@ BAD_SETTINGS = (
     ("AUTH_ISSUER", "https://evil.example?/auth/v1"),
     ("AUTH_ISSUER", "http://localhost.evil.example/auth/v1"),
     ("AUTH_ISSUER", ""),
+    ("AUTH_MINIMUM_AAL", "2"),
+    ("AUTH_MINIMUM_AAL", ""),
     ("AUTH_CLOCK_SKEW", "61"),
     ("AUTH_CLOCK_SKEW", "-1"),
 )
@@ -112,23 +120,31 @@ REFUSED = {
     },
 }
 
+_USER = Shape(
+    settings=lambda issuer: Settings(auth_issuer=issuer),
+    header={"typ": "JWT"},
+    claims=_claims,
+    issuer_path="/auth/v1",
+    keys_path="/auth/v1/.well-known/jwks.json",
+    identity={
+        "sub": USER,
+        "org_id": ORGANIZATION,
+        "org_slug": "acme",
+        "org_role": "admin",
+        "email": "ada@example.com",
+    },
+    session=SESSION,
+    without_organization={"org_id": None, "org_slug": None, "org_role": None},
+    with_role=lambda role: {"org_role": role},
+    refused=REFUSED,
+)
+
 SHAPES = {
-    "user": Shape(
-        settings=lambda issuer: Settings(auth_issuer=issuer),
-        header={"typ": "JWT"},
-        claims=_claims,
-        issuer_path="/auth/v1",
-        keys_path="/auth/v1/.well-known/jwks.json",
-        identity={
-            "sub": USER,
-            "org_id": ORGANIZATION,
-            "org_slug": "acme",
-            "org_role": "admin",
-            "email": "ada@example.com",
-        },
-        session=SESSION,
-        without_organization={"org_id": None, "org_slug": None, "org_role": None},
-        with_role=lambda role: {"org_role": role},
-        refused=REFUSED,
-    )
+    "user": _USER,
+    "two factors": replace(
+        _USER,
+        settings=lambda issuer: Settings(auth_issuer=issuer, auth_minimum_aal="aal2"),
+        claims=lambda issuer, now: _claims(issuer, now) | {"aal": "aal2"},
+        refused={"one factor": Refused("session is aal1", {"aal": "aal1"})},
+    ),
 }
