@@ -580,7 +580,7 @@ def test_a_tenant_that_is_suspended_is_out_at_once(running: Product) -> None:
     contact = client.add_contact()
     tenant, ticket = client.tenant_id, client.ticket()
     with client.listening() as socket:
-        client.sql("update tenants set state = 'suspended' where id = %s", tenant)
+        client.sql("update public.tenants set state = 'suspended' where id = %s", tenant)
 
         problem(client.http.get(f"{API}/me"), 403)
         problem(client.http.get(f"{API}/contacts"), 403)
@@ -589,7 +589,7 @@ def test_a_tenant_that_is_suspended_is_out_at_once(running: Product) -> None:
         assert closing_code(running, ticket) == 4403
         assert code_of_close(socket) == 4403
 
-    client.sql("update tenants set state = 'active' where id = %s", tenant)
+    client.sql("update public.tenants set state = 'active' where id = %s", tenant)
     assert client.everything("/contacts") == [contact]
 
 
