@@ -196,7 +196,9 @@ async def test_two_imports_of_the_same_people_in_another_order(
     states = [await office.finished(import_id) for import_id in accepted]
     assert [state["status"] for state in states] == ["succeeded"] * 2
     assert sum(state["rows_rejected"] for state in states) == len(lines)
-    [(tenant_id,)] = as_admin.execute(f"select id from {tenants.NAMED} t", [office.name]).fetchall()
+    [(tenant_id,)] = as_admin.execute(
+        f"select id from {tenants.NAMED} t", [tenants.external_id(office.name)]
+    ).fetchall()
     contacts = as_admin.execute(
         f"select count(*), count(distinct email) from {tenants.schema_of(tenant_id)}.contacts "
         f"where {MINE} = %s".encode(),
