@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from app.auth.errors import InvalidToken
-from app.auth.jwks import Read, Unusable
+from app.auth.publishing import Read, Unusable
 from app.auth.oidc import Settings
 from app.auth.oidc.presets import PRESETS
 from app.auth.signing_keys import read_jwk

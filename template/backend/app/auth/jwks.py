@@ -12,14 +12,15 @@ One cache per process. Its rules, in the order in which they matter:
 import asyncio
 import contextlib
 import time
-from collections.abc import Awaitable, Callable, Mapping
-from typing import Any, Final, TypeAlias
+from collections.abc import Callable, Mapping
+from typing import Any, Final
 
 import httpx
 import msgspec
 import structlog
 
 from app.auth.errors import KeysUnavailable
+from app.auth.publishing import FindKeys, Unusable
 from app.auth.signing_keys import SigningKey, read_jwk
 
 # Seconds, all of them.
@@ -33,21 +34,11 @@ FETCH_TIMEOUT: Final = 3.0
 MAX_DOCUMENT_BYTES: Final = 64 * 1024
 MAX_KEYS: Final = 32
 
-Read: TypeAlias = Callable[[str], Awaitable[bytes]]
-"""Reads a document of the provider's; raises `Unusable`."""
-
-FindKeys: TypeAlias = Callable[[Read], Awaitable[str]]
-"""Says where the provider publishes its JWK set, after reading up on it where it must."""
-
 _log = structlog.get_logger(__name__)
 
 
 class UnknownKey(Exception):  # noqa: N818 - an answer about the id, not a failure
     """The provider was asked lately, and has no signing key of that id."""
-
-
-class Unusable(Exception):  # noqa: N818 - an answer of the provider's; ends as KeysUnavailable
-    """The provider answered with something that does not lead to its signing keys."""
 
 
 class JwksCache:

@@ -19,8 +19,8 @@ from pydantic import BaseModel, Field, field_validator
 from app.auth.addresses import is_loopback, is_page, is_private_way
 from app.auth.errors import InvalidToken
 from app.auth.identity import Identity
-from app.auth.jwks import Read
 from app.auth.permissions import role_named
+from app.auth.publishing import Read
 from app.comma_separated import CommaSeparated
 
 _AUDIENCE = "authenticated"

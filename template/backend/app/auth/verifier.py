@@ -21,7 +21,8 @@ from joserfc.jws import CompactSignature
 
 from app.auth.errors import InvalidToken, KeysUnavailable, www_authenticate
 from app.auth.identity import Identity
-from app.auth.jwks import JwksCache, Read, UnknownKey
+from app.auth.jwks import JwksCache, UnknownKey
+from app.auth.publishing import Read
 from app.auth.signing_keys import MAX_KEY_ID_LENGTH, SigningKey
 
 __all__ = [

@@ -5,7 +5,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from app.auth.addresses import is_loopback, is_private_way
-from app.auth.jwks import Read, Unusable
+from app.auth.publishing import Read, Unusable
 
 
 class _Document(msgspec.Struct):

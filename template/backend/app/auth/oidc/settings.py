@@ -9,10 +9,10 @@ from pydantic import BaseModel, Field, ValidationInfo, field_validator
 from app.auth.addresses import is_loopback, is_page, is_private_way
 from app.auth.errors import InvalidToken
 from app.auth.identity import Identity
-from app.auth.jwks import Read
 from app.auth.oidc import discovery, rules
 from app.auth.oidc.claims import identity_of
 from app.auth.oidc.presets import PRESETS, Name, Preset
+from app.auth.publishing import Read
 from app.comma_separated import CommaSeparated
 
 _DIRECTORY = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
