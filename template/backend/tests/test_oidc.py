@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from app.auth.errors import InvalidToken
-from app.auth.publishing import Read, Unusable
 from app.auth.oidc import Settings
 from app.auth.oidc.presets import PRESETS
+from app.auth.publishing import Read, Unusable
 from app.auth.signing_keys import read_jwk
 from app.dev import oidc as development
 from tests.providers.oidc import API, SHAPES, TENANT
