@@ -30,7 +30,7 @@ from joserfc.jwk import ECKey, OctKey, OKPKey, RSAKey
 from pydantic import ValidationError
 from pydantic_settings import BaseSettings
 
-from app.auth import jwks, verifier
+from app.auth import jwks, publishing, verifier
 from app.auth.permissions import ROLES, role_named
 from app.auth.verifier import InvalidToken, KeysUnavailable, TokenVerifier, www_authenticate
 from app.choices import provider as chosen
@@ -191,8 +191,8 @@ def _segment(value: bytes) -> str:
     return base64.urlsafe_b64encode(value).rstrip(b"=").decode()
 
 
-def _at(url: str) -> jwks.FindKeys:
-    async def find_keys(_: jwks.Read) -> str:
+def _at(url: str) -> publishing.FindKeys:
+    async def find_keys(_: publishing.Read) -> str:
         return url
 
     return find_keys
@@ -788,8 +788,8 @@ async def test_an_unusable_answer_is_a_503_and_leaves_known_keys_alone(
 async def test_a_provider_that_does_not_say_where_its_keys_are_is_a_503(
     http: httpx.AsyncClient,
 ) -> None:
-    async def find_keys(_: jwks.Read) -> str:
-        raise jwks.Unusable("no keys")
+    async def find_keys(_: publishing.Read) -> str:
+        raise publishing.Unusable("no keys")
 
     with pytest.raises(KeysUnavailable, match="no keys"):
         await jwks.JwksCache(find_keys, http).get("ins_rsa")

@@ -5,12 +5,15 @@ import signal
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import psycopg
 
 from app.dev.processes import ProcessIdentity, wait_until
 from app.realtime.postgres import PostgresChannel
-from tests import running
+
+if TYPE_CHECKING:
+    from tests.running import Platform
 
 _SECONDS = 20.0
 
@@ -18,7 +21,7 @@ _SECONDS = 20.0
 class Broker:
     """A Postgres with a migrated database."""
 
-    def __init__(self, platform: "running.Platform") -> None:
+    def __init__(self, platform: "Platform") -> None:
         self.server = platform.postgres
         self.connections = platform.connections
 
@@ -71,5 +74,8 @@ class Broker:
 @contextmanager
 def open_broker(folder: Path) -> Iterator[Broker]:
     """A server with throw-away data."""
+    # It asks the choices, which name this module.
+    from tests.running import Platform
+
     with ExitStack() as stack:
-        yield Broker(running.Platform(folder, stack))
+        yield Broker(Platform(folder, stack))
