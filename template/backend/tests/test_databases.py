@@ -25,7 +25,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from app import jobs
 from app.dev.choices import provider
 from app.dev.postgres import Postgres
-from app.dev.processes import wait_until
+from app.dev.processes import free_port, wait_until
 from app.dev.servers import BACKEND, Connections, login_url
 from app.jobs.housekeeping import KeepHouse, keep_house
 from app.settings import Settings
@@ -60,11 +60,11 @@ class Product:
         told = self.settings("app_worker", MIGRATION_TENANT_SERVERS=others)
         return self.platform.environment({**self.connections.for_operator(), **told})
 
-    def types(self, *arguments: str) -> subprocess.Popen[str]:
+    def types(self, *arguments: str, **settings: str) -> subprocess.Popen[str]:
         """An operator's command."""
         return subprocess.Popen(
             [sys.executable, "-m", "app.cli", *arguments],
-            env=self.operator,
+            env={**self.operator, **settings},
             cwd=BACKEND,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -233,6 +233,19 @@ def test_a_killed_migration_goes_on_where_it_was(product: Product, control: Conn
     assert scalar(control, done_at, before) == moments, "what was done was done again"
     assert_whole(product, made)
     assert "tenants migrated" not in product.succeeds("migrate")
+
+
+def test_a_server_that_is_away_holds_up_its_own_tenants_only(
+    product: Product, control: Connection
+) -> None:
+    (tenant_id,) = organizations(control, 1)
+    away = f"postgresql://migrator:x@127.0.0.1:{free_port()}/postgres"
+    servers = json.dumps({"away": away, SECOND: product.servers["migrator"]})
+    process = product.types("migrate", MIGRATION_TENANT_SERVERS=servers)
+    told, _ = process.communicate(timeout=SECONDS)
+    assert process.returncode == 1, told
+    assert "The server 'away' cannot be reached" in told
+    assert ready(control, [tenant_id]) == [tenant_id]
 
 
 def test_a_killed_provisioner_goes_on_where_it_was(product: Product, control: Connection) -> None:

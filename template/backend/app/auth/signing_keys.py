@@ -105,7 +105,7 @@ def _issuer(jwk: Mapping[str, object]) -> str | None:
     """The issuer that Entra ID writes beside each key of a set for many.
 
     https://learn.microsoft.com/entra/identity-platform/access-tokens#validate-the-signing-key-issuer
-    One with a placeholder, `{tenantid}`, is for all of them.
+    One that names `{tenantid}` is for every directory.
     """
     issuer = jwk.get("issuer")
     return issuer if isinstance(issuer, str) and "{" not in issuer else None

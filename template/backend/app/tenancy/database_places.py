@@ -55,17 +55,24 @@ def migrate_tenants(url: str) -> None:
     """Bring the templates, then every tenant's database to the current version.
 
     Raises:
-        SystemExit: some failed; they are named, and all others are at the current version.
+        SystemExit: some failed, or a server is away; they are named, and all others are at the
+            current version.
     """
     from app.migrations import owner_roles, set_passwords
 
     settings = get_settings()
+    unreachable = []
     with ExitStack() as stack:
         with psycopg.connect(psycopg_url(url), autocommit=True) as owner:
             owner.execute("select app.set_here('control', null, 'open')")
             template = template_name(owner.info.dbname)
         for server in (DEFAULT, *settings.migration_tenant_servers):
-            admin = stack.enter_context(maintenance(url, server))
+            try:
+                admin = stack.enter_context(maintenance(url, server))
+            except psycopg.OperationalError as error:
+                # The tenants of the others must not wait for it; its own are named as failed.
+                unreachable.append(f"The server {server!r} cannot be reached: {error}".strip())
+                continue
             if server != DEFAULT:
                 stack.enter_context(owner_roles(admin))
                 set_passwords(admin, settings)
@@ -73,6 +80,8 @@ def migrate_tenants(url: str) -> None:
                 admin, url_on(url, settings.migration_tenant_servers, server, template), template
             )
         fan_out.migrate_tenants(url, DatabasePlaces())
+    if unreachable:
+        raise SystemExit("\n".join((*unreachable, "Run `app migrate` again when it can.")))
 
 
 def template_name(control: str) -> str:
@@ -114,7 +123,7 @@ def _name(control: str, what: str) -> str:
 def maintenance(url: str, server: str) -> Iterator[psycopg.Connection]:
     """A connection to a server, to make databases there."""
     there = url_on(url, get_settings().migration_tenant_servers, server, None)
-    with psycopg.connect(there, autocommit=True) as admin:
+    with psycopg.connect(there, autocommit=True, connect_timeout=10) as admin:
         yield admin
 
 

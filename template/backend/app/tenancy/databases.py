@@ -1,17 +1,16 @@
 """Tenancy by databases: an organization has a database of its own, on this server or another."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any
 from uuid import UUID
 
 import psycopg
-from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app.database import Session, psycopg_url
-from app.revisions import earlier_revisions
 from app.tenancy import fan_out
+from app.tenancy.fan_out import *
 from app.tenancy.organizations import *
 from app.tenancy.pools import *
 from app.tenancy.pools import Databases
@@ -26,8 +25,6 @@ HOMES = "^public$"
 REVISIONS = "select unnest(app.schema_versions())"
 ISOLATION_SQL = ("0001_members.sql", "0001_databases.sql")
 CHECKS: tuple[tuple[str, str, str], ...] = ()
-
-_BEHIND = text("select app.count_tenants_behind(:earlier)")
 
 
 @asynccontextmanager
@@ -161,17 +158,6 @@ def _owner_url(url: str, server: str, database: str) -> str:
         return owner_url_of(url, server, database)
     except UnknownServerError as error:
         raise SystemExit(f"The database {database} cannot be reached: {error}.") from None
-
-
-def readings(engine: AsyncEngine) -> Mapping[str, Callable[[], Awaitable[int]]]:
-    """What /readyz tells: how many tenants are not served until they are migrated."""
-
-    async def behind() -> int:
-        async with engine.connect() as session:
-            count = await session.scalar(_BEHIND, {"earlier": list(earlier_revisions())})
-        return int(count)
-
-    return {"tenants_behind": behind}
 
 
 async def recycle(_session: Session, _tenant_id: UUID) -> None:

@@ -6,7 +6,7 @@ whose migration was interrupted. Nothing is done twice: each place knows its rev
 
 import multiprocessing
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,8 +14,13 @@ from typing import Protocol
 from uuid import UUID
 
 import psycopg
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app.database import psycopg_url
+from app.revisions import earlier_revisions
+
+__all__ = ["readings"]
 
 AT_A_TIME = 4
 """So many tenants are migrated at a time: each takes one connection."""
@@ -23,6 +28,7 @@ AT_A_TIME = 4
 _WORTH_PROCESSES = 8
 """Fewer tenants than this are done before a process has started."""
 
+_COUNT_BEHIND = text("select app.count_tenants_behind(:earlier)")
 _BEHIND = "select tenant_id from app.tenants_behind(%s)"
 _IS_BEHIND = f"{_BEHIND} where tenant_id = %s"
 
@@ -51,6 +57,17 @@ class Failure:
 
     tenant_id: UUID
     reason: str
+
+
+def readings(engine: AsyncEngine) -> Mapping[str, Callable[[], Awaitable[int]]]:
+    """What /readyz tells: how many tenants are not served until they are migrated."""
+
+    async def behind() -> int:
+        async with engine.connect() as session:
+            count = await session.scalar(_COUNT_BEHIND, {"earlier": list(earlier_revisions())})
+        return int(count)
+
+    return {"tenants_behind": behind}
 
 
 def migrate_tenants(url: str, places: Places) -> None:

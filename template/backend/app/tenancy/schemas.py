@@ -1,14 +1,10 @@
 """Tenancy by schemas: an organization's tables are in a schema that only its role can reach."""
 
-from collections.abc import Awaitable, Callable, Mapping
 from uuid import UUID
 
-from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncEngine
-
 from app.database import Session
-from app.revisions import earlier_revisions
 from app.tenancy import fan_out
+from app.tenancy.fan_out import *
 from app.tenancy.organizations import *
 from app.tenancy.schema_checks import *
 from app.tenancy.schema_places import *
@@ -24,8 +20,6 @@ ISOLATION_SQL = ("0001_members.sql", "0001_schemas.sql")
 MOST_SCHEMAS = 200
 """So many tenants one connection serves: the server keeps the tables that it saw in its memory."""
 
-_BEHIND = text("select app.count_tenants_behind(:earlier)")
-
 
 def places() -> fan_out.Places:
     """Where tenants' tables are, for whoever makes them."""
@@ -40,17 +34,6 @@ def migrate_tenants(url: str) -> None:
 def make_place(url: str, tenant_id: UUID) -> None:
     """Make the schema of a new tenant now, rather than when the provisioner hears of it."""
     fan_out.make_place(url, places(), tenant_id)
-
-
-def readings(engine: AsyncEngine) -> Mapping[str, Callable[[], Awaitable[int]]]:
-    """What /readyz tells: how many tenants are not served until they are migrated."""
-
-    async def behind() -> int:
-        async with engine.connect() as session:
-            count = await session.scalar(_BEHIND, {"earlier": list(earlier_revisions())})
-        return int(count)
-
-    return {"tenants_behind": behind}
 
 
 async def recycle(session: Session, tenant_id: UUID) -> None:

@@ -68,7 +68,7 @@ class Settings(BaseModel):
                 f"{_WORKOS}/user_management/<client id> or your custom domain"
             )
         if discovery.is_template(url) and preset != "entra":
-            raise ValueError("has a placeholder, which only AUTH_PRESET=entra fills in")
+            raise ValueError("names {tenantid}, which only AUTH_PRESET=entra fills in")
         return url
 
     @field_validator("auth_audience")
