@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from importlib import import_module
 
 import httpx
 from fastapi import FastAPI
@@ -11,6 +12,7 @@ from app.audit import endpoints as audit
 from app.auth.verifier import TokenVerifier
 from app.choices import channel, queue, tenancy
 from app.database import refuse_unsafe_login
+from app.features import chosen
 from app.features.contacts import endpoints as contacts
 from app.features.imports import endpoints as imports
 from app.features.me import endpoints as me
@@ -72,6 +74,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     # another router is searched twice.
     for feature in (me, contacts, imports, audit, realtime):
         app.include_router(feature.router, prefix=API)
+    for name in chosen.ENDPOINTS:
+        app.include_router(import_module(name).router, prefix=API)
 
     checks = {
         "database": lambda: require_current(engine),

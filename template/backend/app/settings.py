@@ -12,11 +12,19 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from app.choices import PRODUCT_NAME, channel, provider, queue, tenancy
 from app.comma_separated import CommaSeparated
+from app.features import chosen
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 
 
-class Settings(provider.Settings, queue.Settings, channel.Settings, tenancy.Settings, BaseSettings):
+class Settings(
+    provider.Settings,
+    queue.Settings,
+    channel.Settings,
+    tenancy.Settings,
+    chosen.Settings,
+    BaseSettings,
+):
     """The settings of one process: the API, the worker and the CLI read the same names."""
 
     model_config = SettingsConfigDict(env_file=REPOSITORY / ".env", extra="ignore")

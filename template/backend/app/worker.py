@@ -3,6 +3,7 @@
 import asyncio
 import gc
 import signal
+from importlib import import_module
 
 import structlog
 from prometheus_client import start_http_server
@@ -12,6 +13,7 @@ import app.jobs.housekeeping  # noqa: F401  # declare their tasks
 from app import logs
 from app.choices import channel, queue, tenancy
 from app.database import refuse_unsafe_login
+from app.features import chosen
 from app.jobs import schedules
 from app.jobs.leases import Leases
 from app.jobs.runner import Runner
@@ -19,6 +21,9 @@ from app.settings import Settings, get_settings
 from app.storage import Storage
 
 log = structlog.get_logger()
+
+for _module in chosen.TASKS:
+    import_module(_module)  # declares tasks as well
 
 
 async def work(settings: Settings) -> None:

@@ -14,7 +14,7 @@ from psycopg import sql
 
 from app.choices import tenancy
 from app.dev import processes
-from app.dev.choices import provider, queue
+from app.dev.choices import mail, provider, queue
 from app.dev.postgres import OWNER, Postgres
 from app.dev.processes import LOOPBACK, free_port, last_lines
 from app.dev.queues import Place
@@ -102,6 +102,10 @@ class Platform:
             stack.callback(self.queue_server.stop)
             self.queue_server.launch()
         self.postgres.start()
+        self.mailbox = mail.launch(folder, folder / "mail.log", lambda _: None)
+        if self.mailbox is not None:
+            stack.callback(self.mailbox.stop)
+            self.mailbox.wait_ready()
         if self.queue_server is not None:
             self.queue_server.wait_ready()
         self.connections = self._connections(self.postgres.name, self._start_issuer())
@@ -207,6 +211,7 @@ class Platform:
             storage=storage.as_uri(),
             issuer=issuer,
             queue=None if self.queue_server is None else self.queue_server.url,
+            mail=None if self.mailbox is None else self.mailbox.url,
             admin=admin,
         )
 

@@ -9,6 +9,7 @@ from uuid import UUID
 import structlog
 from fastapi import Depends, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+from msgspec.structs import replace
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -24,6 +25,10 @@ from app.tenancy.session import Standing, transaction
 
 log = structlog.get_logger()
 _NOT_READY_SECONDS = 5
+
+NAMED_ORGANIZATION = "X-Organization"
+"""The header with which a request names an organization, by our id, if its token names none."""
+
 _bearer = HTTPBearer(auto_error=False, description="A token of the sign-in provider.")
 _Bearer = Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
 _RECORD_DENIED = text("""
@@ -81,7 +86,10 @@ class Access:
 async def _authenticate(
     request: Request, credentials: HTTPAuthorizationCredentials | None
 ) -> Identity:
-    """Verify the bearer token, or refuse with 401 (or 503 while the provider's keys are away)."""
+    """Verify the bearer token, or refuse with 401 (or 503 while the provider's keys are away).
+
+    Where the token leaves the tenant open, the request may name one.
+    """
     if credentials is None:
         raise _unauthorized("Send a token: Authorization: Bearer <token>.", None)
     try:
@@ -97,7 +105,20 @@ async def _authenticate(
             headers={"Retry-After": str(error.retry_after)},
         ) from error
     await request.app.state.principal_limit.check(identity.subject)
-    return identity
+    named = _named(request)
+    return identity if named is None else replace(identity, tenant_id=named)
+
+
+def _named(request: Request) -> UUID | None:
+    value = request.headers.get(NAMED_ORGANIZATION)
+    if value is None:
+        return None
+    try:
+        return UUID(value)
+    except ValueError:
+        raise Problem(
+            400, "Invalid header", f"{NAMED_ORGANIZATION} must be an organization's id, a UUID."
+        ) from None
 
 
 @asynccontextmanager
@@ -105,21 +126,25 @@ async def _prove(
     request: Request,
     credentials: HTTPAuthorizationCredentials | None,
     permission: Permission | None,
+    *,
+    alone: bool = False,
 ) -> AsyncIterator[Access]:
     identity = await _authenticate(request, credentials)
+    if alone:
+        identity = identity.alone()
     engine: AsyncEngine = request.app.state.engine
     async with transaction(engine, identity.claims(), request.state.request_id) as (
         session,
         standing,
     ):
-        refusal = closed(standing)
+        refusal = closed(standing) or _elsewhere(identity, standing)
         if refusal is None:
             principal = principal_of(identity, standing)
             bind_actor(request, actor_id=principal.user_id, tenant_id=principal.tenant_id)
             refusal = _refusal(principal, permission)
         if refusal is None:
             yield Access(principal, session)
-        else:
+        elif standing.user_id is not None:
             await session.execute(_RECORD_DENIED, {"path": request.url.path})
     if refusal is not None:
         raise refusal
@@ -145,6 +170,13 @@ def closed(standing: Standing) -> Problem | None:
     )
 
 
+def _elsewhere(identity: Identity, standing: Standing) -> Problem | None:
+    """The refusal of who named an organization and is not in it, whether there is one or not."""
+    if identity.tenant_id in {None, standing.tenant_id}:
+        return None
+    return Problem(403, "Not allowed", "You are not a member of this organization.")
+
+
 def _refusal(principal: Principal, permission: Permission | None) -> Problem | None:
     if permission is None or permission in principal.permissions:
         return None
@@ -165,11 +197,12 @@ class _Requires:
 
 
 class _CallerWith:
-    def __init__(self, permission: Permission) -> None:
+    def __init__(self, permission: Permission | None, *, alone: bool = False) -> None:
         self.permission = permission
+        self.alone = alone
 
     async def __call__(self, request: Request, credentials: _Bearer) -> Caller:
-        async with _prove(request, credentials, self.permission) as access:
+        async with _prove(request, credentials, self.permission, alone=self.alone) as access:
             state = request.app.state
             return Caller(access.principal, request.state.request_id, state.engine, state.storage)
 
@@ -191,6 +224,14 @@ def signed_in() -> Any:
 def caller_with(permission: Permission) -> Any:
     """Like `requires`, for long transfers: no transaction stays open while the network is slow."""
     return Depends(_CallerWith(permission), scope="function")
+
+
+def person() -> Any:
+    """A dependency that gives the `Caller` for what people do as nobody's member.
+
+    Whatever organization the token or the request names does not count.
+    """
+    return Depends(_CallerWith(None, alone=True), scope="function")
 
 
 def principal_of(identity: Identity, standing: Standing) -> Principal:

@@ -1,6 +1,9 @@
 """What a verified token says, in the same words for every provider."""
 
+from uuid import UUID
+
 import msgspec
+from msgspec.structs import replace
 
 from app.auth.permissions import Role
 
@@ -16,7 +19,10 @@ class Identity(msgspec.Struct, frozen=True, kw_only=True):
         organization: the provider's id of the active organization; None when none is active.
         organization_slug: its short name, where the provider has one.
         role: the user's role in it; None when no organization is active.
+        tenant_id: the tenant that the request names, by our id: one of those that the product
+            manages, of which tokens know nothing.
         email: the user's address, when the provider puts it into its tokens.
+        email_verified: whether the provider says that the address is the user's.
         name: the user's full name, when the provider puts it into its tokens.
         session: the provider's id of the sign-in session.
         issued_at: Unix time in seconds.
@@ -27,7 +33,9 @@ class Identity(msgspec.Struct, frozen=True, kw_only=True):
     organization: str | None = None
     organization_slug: str | None = None
     role: Role | None = None
+    tenant_id: UUID | None = None
     email: str | None = None
+    email_verified: bool = False
     name: str | None = None
     session: str | None = None
     issued_at: int
@@ -40,9 +48,15 @@ class Identity(msgspec.Struct, frozen=True, kw_only=True):
             "org_id": self.organization,
             "org_slug": self.organization_slug,
             "org_role": self.role,
+            "tenant_id": None if self.tenant_id is None else str(self.tenant_id),
             "email": self.email,
+            "email_verified": self.email_verified or None,
             "name": self.name,
             "iat": self.issued_at,
             "exp": self.expires_at,
         }
         return {name: value for name, value in claims.items() if value is not None}
+
+    def alone(self) -> "Identity":
+        """The same person, in no organization."""
+        return replace(self, organization=None, organization_slug=None, role=None, tenant_id=None)

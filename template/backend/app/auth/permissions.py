@@ -7,6 +7,7 @@ Role: TypeAlias = Literal["owner", "admin", "member", "viewer"]
 
 Permission: TypeAlias = Literal[
     "organization:read",
+    "organization:write",
     "contacts:read",
     "contacts:write",
     "imports:read",
@@ -21,7 +22,7 @@ _VIEWER: frozenset[Permission] = frozenset(
     {"organization:read", "contacts:read", "imports:read", "realtime:connect"}
 )
 _MEMBER: frozenset[Permission] = _VIEWER | {"contacts:write", "imports:write", "members:read"}
-_ADMIN: frozenset[Permission] = _MEMBER | {"members:write", "audit:read"}
+_ADMIN: frozenset[Permission] = _MEMBER | {"organization:write", "members:write", "audit:read"}
 
 ROLES: Mapping[Role, frozenset[Permission]] = {
     "owner": frozenset(get_args(Permission)),

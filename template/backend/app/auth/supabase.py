@@ -144,6 +144,8 @@ def _identity(token: _Claims) -> Identity:
         organization_slug=(token.org_slug or None) if organization else None,
         role=role_named(token.org_role or "") if organization else None,
         email=token.email or None,
+        # Nobody gets a session before that, as long as *Confirm email* is on.
+        email_verified=bool(token.email),
         session=token.session_id,
         issued_at=token.iat,
         expires_at=token.exp,

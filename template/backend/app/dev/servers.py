@@ -16,7 +16,7 @@ from urllib.parse import quote, urlsplit, urlunsplit
 from dotenv import dotenv_values
 
 from app.dev import processes
-from app.dev.choices import provider, queue
+from app.dev.choices import mail, provider, queue
 from app.dev.environment import DEV_DIR, REPOSITORY, require_development, setting
 from app.dev.postgres import Postgres
 from app.dev.processes import LOOPBACK, DevelopmentError, free_port, last_lines, port_is_free
@@ -62,7 +62,7 @@ def login_url(url: str, login: str, password: str) -> str:
 @dataclass(frozen=True)
 class Connections:
     """Where everything is. `admin` is the superuser, and only of the embedded Postgres; `queue` is
-    the address of the queue's server, if it has one.
+    the address of the queue's server, if it has one; `mail` that of the server that keeps mails.
     """  # noqa: D205
 
     migrator: str
@@ -72,6 +72,7 @@ class Connections:
     issuer: str
     queue: str | None = None
     admin: str | None = None
+    mail: str | None = None
 
     def urls(self) -> dict[str, str]:
         """Return every URL by name."""
@@ -96,6 +97,7 @@ class Connections:
             "STORAGE_URL": self.storage,
             "AUTH_ISSUER": self.issuer,
             **{name: setting(name, value) for name, value in provider.SETTINGS.items()},
+            **{name: setting(name, value) for name, value in mail.settings(self.mail).items()},
             _IS_COMPOSED: _EMBEDDED if self.admin else _EXTERNAL,
             **database,
         }
@@ -120,6 +122,7 @@ class Servers:
     postgres: Postgres | None = None
     queue: QueueServer | None = None
     issuer: subprocess.Popen[bytes] | None = None
+    mailbox: mail.Mailbox | None = None
     notes: list[str] = field(default_factory=list)
     _issuer_url: str = ""
 
@@ -140,6 +143,10 @@ class Servers:
             )
             self.postgres.launch()
         self._launch_issuer(logs / "issuer.log")
+        if "EMAIL_URL" not in self.settings:
+            self.mailbox = mail.launch(self.dev_dir, logs / "mail.log", ports.last)
+        if self.mailbox is not None:
+            self.started.add(self.mailbox.process.pid)
 
     def connect(self) -> Connections:
         """Wait until every server answers and return where they are."""
@@ -152,6 +159,9 @@ class Servers:
             self.started.add(self.queue.server.pid)
             ports.remember(**{self.queue.name: self.queue.server.port})
         self._wait_for_issuer()
+        if self.mailbox is not None:
+            self.mailbox.wait_ready()
+            ports.remember(mail=self.mailbox.port, smtp=self.mailbox.smtp_port)
         owner = self.postgres.url() if self.postgres else self.settings["DATABASE_URL"]
         if self.postgres is None:
             self.notes.append(
@@ -168,12 +178,15 @@ class Servers:
             storage=self.settings.get("STORAGE_URL") or self._own_storage(),
             issuer=self._issuer_url,
             queue=self.queue.server.url if self.queue else self.settings.get(str(queue.SETTING)),
+            mail=self.mailbox.url if self.mailbox else None,
         )
 
     def stop(self) -> None:
         """Stop what was started, the database last."""
         if self.issuer is not None:
             processes.stop(self.issuer, (signal.SIGTERM, 5.0))
+        if self.mailbox is not None:
+            self.mailbox.stop()
         if self.queue is not None:
             self.queue.server.stop()
         if self.postgres is not None:
@@ -184,6 +197,7 @@ class Servers:
         found = {
             "postgres": self.postgres.process if self.postgres else None,
             "issuer": self.issuer,
+            "mail": self.mailbox.process if self.mailbox else None,
         }
         if self.queue is not None:
             found[self.queue.name] = self.queue.server.process

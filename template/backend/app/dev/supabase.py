@@ -34,6 +34,11 @@ def subject(user: str) -> str:
     return str(uuid5(NAMESPACE_URL, f"user/{user}"))
 
 
+def address(email: str) -> dict[str, object]:
+    """The claims of somebody whose address the provider has confirmed."""
+    return {"email": email}
+
+
 def claims(
     *, user: str, org: str | None, role: str, issuer: str, now: int, ttl: int
 ) -> dict[str, object]:

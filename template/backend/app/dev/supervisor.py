@@ -167,7 +167,7 @@ class _Supervisor:
             self._seed(servers)
         self._publish(servers, connections, ready=True)
         dashboard = self._start_dashboard(connections, stack)
-        self._invite(dashboard)
+        self._invite(dashboard, servers.mailbox.page if servers.mailbox else None)
         self._fail(self._ended.get())
 
     def _forget_old_logs(self) -> None:
@@ -281,14 +281,16 @@ class _Supervisor:
             ready=ready,
         ).write(self._dev_dir)
 
-    def _invite(self, dashboard: str | None) -> None:
+    def _invite(self, dashboard: str | None, mailbox: str | None) -> None:
         jobs = [f"  jobs           {dashboard}"] if dashboard else []
+        mails = [f"  mails          {mailbox}"] if mailbox else []
         for line in (
             "",
             f"  API            {self._url}",
             f"  documentation  {self._url}/docs",
             f"  metrics        {self._url}/metrics",
             *jobs,
+            *mails,
             f"  logs           {self._dev_dir / 'logs'}",
             "",
             "  Try, in a second terminal:",

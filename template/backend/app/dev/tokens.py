@@ -2,6 +2,7 @@
 
 import sys
 import time
+from typing import Any
 
 from app.dev.choices import provider
 from app.dev.environment import DEV_DIR, require_development
@@ -49,9 +50,19 @@ def mint(
     return (key or load_or_create(DEV_DIR)).sign(provider.header(now), claims)
 
 
-def token(user: str = "u1", org: str | None = None, role: str = "admin", ttl: int = 3600) -> None:
-    """Print a development token, and nothing else. The arguments are those of `mint`."""
+def token(
+    user: str = "u1",
+    org: str | None = None,
+    role: str = "admin",
+    ttl: int = 3600,
+    email: str | None = None,
+) -> None:
+    """Print a development token, and nothing else.
+
+    The arguments are those of `mint`; `email` is an address that the provider has confirmed.
+    """
+    address: dict[str, Any] = {} if email is None else provider.address(email)
     try:
-        sys.stdout.write(mint(user, org, role, ttl) + "\n")
+        sys.stdout.write(mint(user, org, role, ttl, **address) + "\n")
     except DevelopmentError as error:
         sys.exit(str(error))

@@ -21,5 +21,6 @@ routed, reroute, home: In which database claims are proven, and a tenant's rows 
 announce, visit, homes_with_jobs: How a job is found, wherever its outbox is.
 all_homes: Every database, for what each of them needs done.
 at_home, home_named, databases_of: The same for an operator, and for the doctor.
+tell_control: What the control database has a copy of, after a commit.
 organization_json, why_no_tenant: What a person is told.
 """

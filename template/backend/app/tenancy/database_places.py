@@ -11,6 +11,7 @@ from uuid import UUID
 
 import psycopg
 from psycopg import sql
+from psycopg.types.json import Jsonb
 
 from app.database import psycopg_url
 from app.revisions import head
@@ -148,10 +149,9 @@ def _bring_template(admin: psycopg.Connection, url: str, template: str) -> None:
 
 def _adopt(owner: psycopg.Connection, home: psycopg.Connection, tenant_id: UUID) -> None:
     """Write the tenant down in its database, with the state that it has in the control database."""
-    query = "select external_id, label, name, state, reason from app.known_tenants() where id = %s"
-    external_id, label, name, state, reason = owner.execute(query, [tenant_id]).fetchall()[0]
+    query = "select organization, founders, state, reason from app.founding_of(%s)"
+    organization, founders, state, reason = owner.execute(query, [tenant_id]).fetchall()[0]
     with home.transaction():
-        home.execute(
-            "select app.adopt_tenant(%s, %s, %s, %s)", [tenant_id, external_id, label, name]
-        )
+        adopted = [tenant_id, Jsonb(organization), Jsonb(founders)]
+        home.execute("select app.adopt_tenant(%s, %s, %s)", adopted)
         home.execute("select app.set_tenant_state(%s, %s, %s)", [tenant_id, state, reason])

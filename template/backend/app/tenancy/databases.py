@@ -6,12 +6,14 @@ from typing import Any
 from uuid import UUID
 
 import psycopg
+from sqlalchemy import Executable
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app.database import Session, psycopg_url
 from app.tenancy import fan_out
 from app.tenancy.fan_out import *
 from app.tenancy.organizations import *
+from app.tenancy.organizations import PEOPLE_SQL
 from app.tenancy.pools import *
 from app.tenancy.pools import Databases
 from app.tenancy.rounds import *
@@ -23,7 +25,7 @@ PROCESSES = {"provisioner": ("databases", "serve")}
 MODEL = "databases"
 HOMES = "^public$"
 REVISIONS = "select unnest(app.schema_versions())"
-ISOLATION_SQL = ("0001_members.sql", "0001_databases.sql")
+ISOLATION_SQL = (*PEOPLE_SQL, "0001_databases.sql")
 CHECKS: tuple[tuple[str, str, str], ...] = ()
 
 
@@ -46,6 +48,12 @@ def reroute(engine: AsyncEngine, claims: Mapping[str, Any]) -> None:
     """Ask anew where that database is, the next time."""
     if isinstance(engine, Databases):
         engine.forget(claims)
+
+
+async def tell_control(engine: AsyncEngine, query: Executable, **parameters: object) -> None:
+    """After a commit: bring the control database's copy of who belongs where up to date."""
+    if isinstance(engine, Databases):
+        await engine.ask(query, **parameters)
 
 
 @asynccontextmanager

@@ -26,6 +26,7 @@ TENANT = "organization"
 TENANT_COLUMN = "org_id"
 TENANT_FUNCTION = "app.current_org_id"
 IDENTITY_SQL = "0001_organizations.sql"
+PEOPLE_SQL = ("0001_members.sql", "0001_management.sql", "0001_invitations.sql")
 
 
 class TenantTable:

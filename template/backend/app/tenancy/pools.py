@@ -90,7 +90,8 @@ class Databases(AsyncEngine):
             return await self.place_of(UUID(tenant))
         organization = claims.get("org_id")
         if organization is None:
-            return None
+            named = claims.get("tenant_id")
+            return None if named is None else await self.place_of(UUID(named))
         return await self._look_up(organization, _FIND, organization=organization)
 
     async def place_of(self, tenant_id: UUID) -> Place | None:
@@ -113,7 +114,7 @@ class Databases(AsyncEngine):
 
     def forget(self, claims: Mapping[str, Any]) -> None:
         """Look anew, the next time that these claims come."""
-        if (tenant := claims.get("place")) is not None:
+        if (tenant := claims.get("place") or claims.get("tenant_id")) is not None:
             self._known.pop(UUID(tenant), None)
         self._known.pop(claims.get("org_id", ""), None)
 

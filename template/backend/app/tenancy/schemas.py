@@ -6,6 +6,7 @@ from app.database import Session
 from app.tenancy import fan_out
 from app.tenancy.fan_out import *
 from app.tenancy.organizations import *
+from app.tenancy.organizations import PEOPLE_SQL
 from app.tenancy.schema_checks import *
 from app.tenancy.schema_places import *
 from app.tenancy.single import *
@@ -15,7 +16,7 @@ PROCESSES = {"provisioner": ("schemas", "serve")}
 MODEL = "schemas"
 HOMES = "^tenant_[0-9a-f]{32}$"
 REVISIONS = "select unnest(app.schema_versions()) union select app.revision_of(%(tenant)s)"
-ISOLATION_SQL = ("0001_members.sql", "0001_schemas.sql")
+ISOLATION_SQL = (*PEOPLE_SQL, "0001_schemas.sql")
 
 MOST_SCHEMAS = 200
 """So many tenants one connection serves: the server keeps the tables that it saw in its memory."""

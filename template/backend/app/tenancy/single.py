@@ -7,6 +7,7 @@ from uuid import UUID
 
 import psycopg
 from pydantic import BaseModel
+from sqlalchemy import Executable
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app.database import Session, create_engine
@@ -23,6 +24,7 @@ __all__ = [
     "homes_with_jobs",
     "reroute",
     "routed",
+    "tell_control",
     "visit",
 ]
 
@@ -66,6 +68,10 @@ async def visit(
 
 async def announce(_session: Session) -> None:
     """Before a job is written: nobody has to be told where, there is one outbox."""
+
+
+async def tell_control(_engine: AsyncEngine, _query: Executable, **_parameters: object) -> None:
+    """After a commit: nobody has a second copy of who belongs where."""
 
 
 @contextmanager

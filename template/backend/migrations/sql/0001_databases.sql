@@ -92,7 +92,7 @@ language sql stable security definer set search_path = ''
 as $$
     select h.kind <> 'tenant' or not app.claims() ? 'sub' or exists (
         select from public.organizations o
-        where o.id = h.owner and o.external_id = app.claimed_organization()
+        where o.id = h.owner and o.external_id = app.named_organization()
     )
     from app.here h
 $$;
@@ -165,15 +165,43 @@ as $$
     set server = new_server, database = new_database, changed_at = now() where d.id = tenant
 $$;
 
--- In a tenant's own database: writes down the tenant, whose id the control database gave.
-create function app.adopt_tenant(tenant uuid, new_external_id text, label text, new_name text)
-returns void
+-- What a tenant's new database has to know: the organization, and who made it here.
+create function app.founding_of(tenant uuid)
+returns table (organization jsonb, founders jsonb, state text, reason text)
+language sql stable security definer set search_path = ''
+as $$
+    select to_jsonb(o),
+        (
+            select coalesce(jsonb_agg(jsonb_build_object(
+                'subject', u.subject, 'email', u.email, 'name', u.name, 'role', m.role
+            )), '[]')
+            from public.memberships m join public.users u on u.id = m.user_id
+            where m.org_id = o.id and m.status = 'active' and o.managed_by = 'app'
+        ),
+        t.state, t.reason
+    from public.organizations o join public.tenants t on t.id = o.id where o.id = tenant
+$$;
+
+-- In a tenant's own database: writes down the tenant, whose id the control database gave, and with
+-- it, the first time, its first members.
+create function app.adopt_tenant(tenant uuid, organization jsonb, founders jsonb) returns void
 language plpgsql security definer set search_path = ''
 as $$
 begin
-    insert into public.organizations (id, external_id, slug, name)
-    values (tenant, new_external_id, label, new_name)
+    insert into public.organizations (id, external_id, slug, name, managed_by)
+    select o.id, o.external_id, o.slug, o.name, o.managed_by
+    from jsonb_populate_record(null::public.organizations, organization) o
     on conflict (id) do nothing;
+    if found then
+        insert into public.users (subject, email, name)
+        select f.subject, f.email, f.name
+        from jsonb_to_recordset(founders) f (subject text, email text, name text)
+        on conflict (subject) do nothing;
+        insert into public.memberships (org_id, user_id, role)
+        select tenant, u.id, f.role
+        from jsonb_to_recordset(founders) f (subject text, role text)
+        join public.users u on u.subject = f.subject;
+    end if;
     update app.here set kind = 'tenant', owner = tenant where kind = 'template';
     if not exists (select from app.here h where h.kind = 'tenant' and h.owner = tenant) then
         raise exception 'this database belongs to another tenant' using errcode = '42501';
@@ -211,6 +239,32 @@ as $$
     update public.tenant_databases d
     set revision = coalesce(reached, d.revision), error = reason, changed_at = now()
     where d.id = tenant
+$$;
+
+-- In the control database, a copy of what organizations that the product manages are called and who
+-- belongs to them: what a person is shown to choose from. The proof is in the tenant's own database.
+create function app.note_name(tenant uuid, new_name text) returns void
+language sql volatile security definer set search_path = ''
+as $$
+    update public.organizations o set name = new_name where o.id = tenant and o.managed_by = 'app'
+$$;
+
+-- A role of null removes.
+create function app.note_member(tenant uuid, person text, new_role text) returns void
+language plpgsql security definer set search_path = ''
+as $$
+begin
+    insert into public.users (subject) values (person) on conflict (subject) do nothing;
+    insert into public.memberships as m (org_id, user_id, role, status, removed_at, chosen_at)
+    select o.id, u.id, coalesce(new_role, 'viewer'),
+        case when new_role is null then 'removed' else 'active' end,
+        case when new_role is null then now() end, now()
+    from public.organizations o, public.users u
+    where o.id = tenant and o.managed_by = 'app' and u.subject = person
+    on conflict (org_id, user_id) do update
+        set role = coalesce(new_role, m.role), status = excluded.status,
+            removed_at = excluded.removed_at;
+end;
 $$;
 
 create function app.mark_tenant(tenant uuid) returns void
@@ -371,7 +425,10 @@ begin
     grant execute on function
         app.where_am_i(), app.is_at_home(), app.place_of(uuid), app.mark_tenant(uuid)
     to app_api, app_worker;
-    grant execute on function app.find_place(text), app.count_tenants_behind(text[]) to app_api;
+    grant execute on function
+        app.find_place(text), app.count_tenants_behind(text[]), app.note_name(uuid, text),
+        app.note_member(uuid, text, text)
+    to app_api;
     grant execute on function
         app.take_marks(integer, interval), app.look_around(),
         app.tenants_with_jobs(uuid, integer), app.tenants_with_databases(uuid, integer),
@@ -382,7 +439,7 @@ begin
     execute format(
         'grant execute on function app.where_am_i(), app.set_here(text, uuid, text), '
         'app.known_places(), app.give_place(uuid, text, text), app.move_place(uuid, text, text), '
-        'app.adopt_tenant(uuid, text, text, text), app.tenants_behind(text), '
+        'app.founding_of(uuid), app.adopt_tenant(uuid, jsonb, jsonb), app.tenants_behind(text), '
         'app.note_migration(uuid, text, text), app.mark_tenant(uuid), app.refuse_second_tenant(), '
         'app.refuse_while_moving() to %I', session_user);
     execute 'reset role';

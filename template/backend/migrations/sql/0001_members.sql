@@ -4,7 +4,8 @@ create function app.current_org_id() returns uuid
 language sql stable
 return app.current_tenant_id();
 
-grant execute on function app.claimed_organization(), app.current_org_id()
+grant execute on function
+    app.claimed_organization(), app.named_organization(), app.current_org_id()
 to app_api, app_worker, app_definer, app_audit;
 
 grant select on public.users, public.organizations, public.memberships to app_api, app_worker;

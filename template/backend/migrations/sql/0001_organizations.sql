@@ -5,14 +5,25 @@ create function app.claimed_organization() returns text
 language sql stable parallel safe
 return coalesce(app.claims() ->> 'org_id', app.claims() #>> '{o,id}');
 
+-- A token that names none leaves it to the request, which names an organization that the product
+-- itself manages. No token vouches for that: only a membership that is there already counts.
+create function app.named_organization() returns text
+language sql stable parallel safe
+return coalesce(app.claimed_organization(), app.claims() ->> 'tenant_id');
+
 create table public.organizations (
     id uuid primary key default app.uuid_v7(),
     external_id text not null unique check (length(external_id) between 1 and 255),
     slug text not null check (length(slug) between 1 and 255),
     name text not null check (length(name) between 1 and 200),
-    created_at timestamptz not null default now()
+    managed_by text not null default 'provider' check (managed_by in ('provider', 'app')),
+    created_at timestamptz not null default now(),
+    check (managed_by = 'provider' or external_id = id::text)
 );
 comment on table public.organizations is 'Tenants, by the id that the sign-in provider gave them.';
+comment on column public.organizations.managed_by is
+    'Who says who belongs to it, and as what: the provider''s tokens, or the product''s own members.';
+create unique index organizations_own_slugs on public.organizations (slug) where managed_by = 'app';
 
 create table public.memberships (
     id uuid not null default app.uuid_v7(),
@@ -23,6 +34,7 @@ create table public.memberships (
     status text not null default 'active' check (status in ('active', 'removed')),
     created_at timestamptz not null default now(),
     removed_at timestamptz,
+    chosen_at timestamptz,
     primary key (org_id, id),
     unique (org_id, user_id),
     check ((status = 'removed') = (removed_at is not null))
@@ -32,6 +44,9 @@ comment on table public.memberships is
     'without it, a token that is still valid would bring the member back.';
 comment on column public.memberships.role_as_of is
     'The provider''s clock when it last changed the role: an older token does not change it back.';
+comment on column public.memberships.chosen_at is
+    'When the person last chose to work here. The latest counts where a token names an organization '
+    'because this database told the provider so.';
 create index memberships_by_user on public.memberships (user_id);
 
 create function app.keep_tombstones() returns trigger
@@ -74,9 +89,12 @@ create function app.current_access()
 returns table (user_id uuid, subject text, tenant_id uuid, role text, role_as_of timestamptz)
 language sql stable security definer set search_path = '' rows 1
 as $$
-    select u.id, u.subject, m.org_id, m.role, m.role_as_of
+    select u.id, u.subject, m.org_id, m.role,
+        case o.managed_by when 'app' then 'infinity' else m.role_as_of end
     from public.users u
-    left join public.organizations o on o.external_id = app.claimed_organization()
+    left join public.organizations o
+        on o.external_id = app.named_organization()
+        and (o.managed_by = 'app' or app.claimed_organization() is not null)
     left join public.tenants t on t.id = o.id and t.state = 'active'
     left join public.memberships m
         on m.org_id = t.id and m.user_id = u.id and m.status = 'active'
@@ -105,21 +123,27 @@ as $$
     join public.memberships m on m.org_id = o.id
         and (m.status = 'active' or t.state = 'deleted' and m.removed_at >= t.changed_at)
     join public.users u on u.id = m.user_id and u.subject = app.claims() ->> 'sub'
-    where o.external_id = app.claimed_organization()
+    where o.external_id = app.named_organization()
+      and (o.managed_by = 'app' or app.claimed_organization() is not null)
 $$;
 
 -- Users, organizations and memberships as a verified token describes them, made on first sight.
 -- A membership that was removed stays removed, whatever a token says, and a deleted organization
--- gets no members.
+-- gets no members. Who belongs to an organization that the product manages is no token's to say, and
+-- who names one without belonging to it is not written down on that account.
 create function app.sign_in() returns void
 language plpgsql security definer set search_path = ''
 as $$
 declare
     token jsonb := app.claims();
     as_of timestamptz := to_timestamp((token ->> 'iat')::bigint);
-    member uuid := app.sign_in_user();
+    member uuid;
     organization uuid;
 begin
+    if token ? 'tenant_id' and (select a.tenant_id from app.current_access() a) is null then
+        return;
+    end if;
+    member := app.sign_in_user();
     if app.claimed_organization() is null then
         return;
     end if;
@@ -133,7 +157,7 @@ begin
     on conflict (external_id) do nothing;
 
     select id into organization from public.organizations
-    where external_id = app.claimed_organization();
+    where external_id = app.claimed_organization() and managed_by = 'provider';
 
     insert into public.memberships as m (org_id, user_id, role, role_as_of)
     select organization, member, coalesce(token ->> 'org_role', 'viewer'), as_of

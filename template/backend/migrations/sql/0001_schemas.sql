@@ -151,6 +151,11 @@ alter policy own_organization on public.organizations to app_api, app_worker, ap
 alter policy tenant_select on public.memberships to app_api, app_worker, app_tenant;
 alter policy self_and_colleagues on public.users to app_api, app_worker, app_tenant;
 
+grant select, insert, update on public.invitations to app_tenant;
+alter policy tenant_select on public.invitations to app_api, app_worker, app_tenant;
+alter policy tenant_insert on public.invitations to app_api, app_tenant;
+alter policy tenant_update on public.invitations to app_api, app_worker, app_tenant;
+
 grant insert, select, delete on app.outbox to app_tenant;
 grant update (
     attempts, delivery, run_after, handed_at, parked, worker_id, started_at, cancelled_at,
@@ -173,8 +178,8 @@ create policy ticket_of_a_person on app.realtime_tickets for insert to app_tenan
 
 grant execute on function
     app.uuid_v7(), app.uuid_v7_nth(uuid, bigint), app.claims(), app.request_id(),
-    app.default_tenant_id(), app.claimed_organization(), app.current_org_id(),
-    app.job_state(app.outbox), app.forgettable(), app.finish_job(uuid, uuid),
+    app.default_tenant_id(), app.claimed_organization(), app.named_organization(),
+    app.current_org_id(), app.job_state(app.outbox), app.forgettable(), app.finish_job(uuid, uuid),
     app.retry_job(uuid, uuid, interval, text), app.bury_job(uuid, uuid, text)
 to app_tenant;
 grant execute on function app.enter_schema(text, text), app.schema_of(uuid) to app_api, app_worker;
@@ -184,7 +189,8 @@ begin
     execute 'set role app_definer';
     grant execute on function
         app.current_access(), app.current_user_id(), app.current_tenant_id(),
-        app.current_member_role(), app.current_job_id(), app.cancel_job(uuid)
+        app.current_member_role(), app.current_job_id(), app.cancel_job(uuid),
+        app.rename_organization(text), app.change_member(uuid, text), app.my_membership_id()
     to app_tenant;
     grant execute on function app.revision_of(uuid) to app_api, app_worker;
     grant execute on function app.count_tenants_behind(text[]) to app_api;

@@ -47,6 +47,7 @@ def identity_of(
         organization_slug=organization.slug if organization else None,
         role=_role(claim(claims, role_claim)) if organization else None,
         email=_text(claims, preset.email) if _is_verified(claims) else None,
+        email_verified=_is_verified(claims, unless_told=False),
         name=_text(claims, "name"),
         session=_text(claims, preset.session),
         issued_at=claims["iat"],
@@ -54,9 +55,10 @@ def identity_of(
     )
 
 
-def _is_verified(claims: Mapping[str, Any]) -> bool:
-    """Whether nothing speaks against the address. Some providers write the boolean as a text."""
-    return claims.get("email_verified") in (None, True, "true")
+def _is_verified(claims: Mapping[str, Any], *, unless_told: bool = True) -> bool:
+    """Whether the address is the user's. Some providers write the boolean as a text."""
+    told = claims.get("email_verified")
+    return unless_told if told is None else told in (True, "true")
 
 
 def _part(claims: Mapping[str, Any], name: str) -> str:

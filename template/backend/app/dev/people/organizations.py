@@ -27,6 +27,9 @@ def token(
     ] = None,
     role: Annotated[str, typer.Option(help="owner, admin, member or viewer.")] = "admin",
     ttl: Annotated[int, typer.Option(help="Seconds until it expires.")] = 3600,
+    email: Annotated[
+        str | None, typer.Option(help="Their address, confirmed: what an invitation goes to.")
+    ] = None,
 ) -> None:
     """Print a token for development, as the sign-in provider would issue it."""
     from app.dev.tokens import token as print_token
@@ -34,4 +37,4 @@ def token(
     if org is None:
         homes = {person.user: name for name, people in DEMO.items() for person in people}
         org = homes.get(user, "acme")
-    print_token(user, org, role, ttl)
+    print_token(user, org, role, ttl, email)

@@ -1,0 +1,1 @@
+"""Mails in development: where they go instead of to people."""
