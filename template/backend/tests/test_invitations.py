@@ -221,7 +221,7 @@ async def test_no_token_is_kept_and_the_trail_tells_who_did_what(
     token = await staff.invited(owner, guest)
     await guest.post(ACCEPT, json={"token": token})
     guest.organization = owner.organization
-    events = (await owner.get("/api/v1/audit-events?table=public.invitations")).json()["items"]
+    events = (await owner.get("/api/v1/audit-events?table=invitations")).json()["items"]
     actions = [(event["action"], event["actor"]) for event in events]
     inviter = (await owner.me())["user"]["subject"]
     invited = (await guest.me())["user"]["subject"]

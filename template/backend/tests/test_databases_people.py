@@ -1,0 +1,99 @@
+"""Organizations that the product manages, each in a database of its own."""
+
+from collections.abc import AsyncIterator
+from uuid import UUID, uuid4
+
+import httpx
+import pytest
+
+from tests.conftest import Connection, MintToken
+from tests.staff import ACCEPT, MEMBERS, ORGANIZATIONS, Staff
+from tests.test_databases import Product, client, control, jobs_done, product, scalar
+
+__all__ = ["client", "control", "jobs_done", "product"]
+
+pytestmark = pytest.mark.usefixtures("jobs_done")
+
+_MEMBERS = """
+select array_agg(row(u.subject, m.role, m.status)::text order by u.subject)
+from memberships m join users u on u.id = m.user_id
+"""
+
+
+@pytest.fixture
+async def staff(
+    product: Product, client: httpx.AsyncClient, token: MintToken
+) -> AsyncIterator[Staff]:
+    assert product.platform.mailbox is not None
+    root = str(client.base_url).removesuffix("/api/v1/")
+    async with httpx.AsyncClient(base_url=root, timeout=60.0) as api:
+        yield Staff(api, token, product.platform.mailbox)
+
+
+async def test_members_are_in_the_organizations_database_and_its_list_in_the_control_database(
+    staff: Staff, product: Product, control: Connection
+) -> None:
+    owner = await staff.owner("Before")
+    tenant_id = UUID(owner.organization)
+    assert (await owner.me())["role"] == "owner"
+    guest = await staff.colleague(owner, "member")
+    in_list = f"{_MEMBERS} where m.org_id = %s"
+    with product.home(tenant_id) as home:
+        assert scalar(home, "select array_agg(id) from organizations") == [tenant_id]
+        assert len(scalar(home, _MEMBERS)) == 2
+        assert scalar(home, _MEMBERS) == scalar(control, in_list, tenant_id)
+        assert scalar(home, "select count(*) from invitations") == 1
+        assert scalar(control, "select count(*) from invitations") == 0
+
+        renamed = await owner.ask("PATCH", f"{ORGANIZATIONS}/current", json={"name": "After"})
+        assert renamed.status_code == 204
+        [listed] = (await guest.get(ORGANIZATIONS)).json()["items"]
+        assert (listed["name"], listed["role"]) == ("After", "member")
+
+        member = await owner.member_id((await guest.me())["user"]["id"])
+        path = f"{MEMBERS}/{member}"
+        assert (await owner.ask("PATCH", path, json={"role": "admin"})).status_code == 204
+        [listed] = (await guest.get(ORGANIZATIONS)).json()["items"]
+        assert listed["role"] == "admin"
+        assert (await owner.ask("DELETE", path)).status_code == 204
+        assert (await guest.get("/api/v1/me")).status_code == 403
+        assert (await guest.get(ORGANIZATIONS)).json() == {"items": []}
+        assert scalar(home, _MEMBERS) == scalar(control, in_list, tenant_id)
+
+
+async def test_a_stranger_leaves_no_trace_in_an_organizations_database(
+    staff: Staff, product: Product
+) -> None:
+    owner = await staff.owner()
+    assert (await owner.me())["role"] == "owner"
+    stranger = staff.person()
+    everything = "select (select count(*) from users), (select count(*) from audit.events)"
+    with product.home(UUID(owner.organization)) as home:
+        before = home.execute(everything).fetchall()
+        answers = []
+        for organization in (owner.organization, str(uuid4())):
+            stranger.organization = organization
+            response = await stranger.get("/api/v1/me")
+            answers.append((response.status_code, response.json() | {"request_id": None}))
+        assert home.execute(everything).fetchall() == before
+    assert answers[0] == answers[1]
+    assert answers[0][0] == 403
+
+
+async def test_a_list_that_missed_an_acceptance_is_mended_by_the_same_link(
+    staff: Staff, control: Connection
+) -> None:
+    """As it would be after a crash between the two databases."""
+    owner = await staff.owner()
+    guest = staff.person()
+    token = await staff.invited(owner, guest)
+    assert (await guest.post(ACCEPT, json={"token": token})).status_code == 200
+    control.execute(
+        "update memberships set status = 'removed', removed_at = now()"
+        " where org_id = %s and role = 'member'",
+        [owner.organization],
+    )
+    assert (await guest.get(ORGANIZATIONS)).json() == {"items": []}
+    assert (await guest.post(ACCEPT, json={"token": token})).status_code == 410
+    [listed] = (await guest.get(ORGANIZATIONS)).json()["items"]
+    assert listed["id"] == owner.organization
