@@ -20,7 +20,7 @@ import pytest
 
 from app.choices import tenancy
 from app.dev import processes, servers
-from app.dev.choices import queue
+from app.dev.choices import mail, queue
 from app.dev.placement import delete_moved_data
 from app.dev.postgres import Postgres
 from app.dev.processes import LOOPBACK, DevelopmentError, ProcessIdentity, free_port
@@ -387,6 +387,7 @@ class MakeDev:
         found = {name: ProcessIdentity.of(pid) for name, pid in self.runtime()["pids"].items()}
         running = {name: identity for name, identity in found.items() if identity is not None}
         expected = {"postgres", "issuer", "api", "worker", *QUEUE, *tenancy.PROCESSES}
+        expected |= {"mail"} if mail.settings(None) else set()
         assert running.keys() == found.keys() == expected
         return running
 

@@ -515,7 +515,10 @@ def check_inserts(connection: Connection, table: Table, victim: Tenant) -> None:
 
 
 def _insert(connection: Connection, table: Table, row: Row) -> int:
-    values = [Jsonb(value) if isinstance(value, dict | list) else value for value in row.values()]
+    values = [
+        Jsonb(value) if table.columns[name] == "jsonb" and isinstance(value, dict | list) else value
+        for name, value in row.items()
+    ]
     return connection.execute(
         sql.SQL("insert into {} ({}) values ({}) on conflict do nothing").format(
             table.id, _names(row), _placeholders(row)

@@ -58,6 +58,10 @@ class Operation:
         return f"{self.method.upper()} {self.path}"
 
     @property
+    def key(self) -> tuple[str, str]:
+        return self.method, self.path
+
+    @property
     def ids(self) -> list[str]:
         """The path's parameters."""
         return re.findall(r"\{(\w+)\}", self.path)
@@ -202,6 +206,7 @@ class World:
             "user": str(made.made.user_id),
             "contact_id": contact,
             "import_id": run,
+            **tenants.ids(self.admin, made.made),
         }
         for operation in self.operations:
             self._make_what_it_names(operation, made)
@@ -287,6 +292,16 @@ def ids_of(operation: Operation, tenant: Tenant) -> dict[str, str]:
     return {name: tenant.ids[name] for name in operation.ids}
 
 
+def is_answered(operation: Operation, response: httpx.Response) -> bool:
+    """Whether nothing but what the request asked for was in its way.
+
+    Here the provider manages organizations, and no invitation has the token that is sent.
+    """
+    if operation.key in tenants.ALONE and response.status_code == httpx.codes.NOT_FOUND:
+        return operation.path.endswith(("/choose", "/accept"))
+    return response.is_success or response.json()["type"] == "urn:problem:managed-by-provider"
+
+
 def guesses(operation: Operation, victim: Tenant) -> list[dict[str, Any]]:
     """Requests whose parameters and headers name what the victim has, one at a time."""
     asked: list[dict[str, Any]] = [{}]
@@ -356,7 +371,7 @@ async def test_the_owner_gets_an_answer(world: World) -> None:
             operation.url(ids_of(operation, owner)),
             **operation.body("somebody@example.com"),
         )
-        assert response.is_success, f"{operation}: {response.status_code} {response.text}"
+        assert is_answered(operation, response), f"{operation}: {response.text}"
 
 
 @pytest.mark.parametrize("bearer", [None, "", "garbage", "a.b.c"])
@@ -381,6 +396,8 @@ async def test_a_tenant_that_is_not_served_is_refused_everywhere(
     )
     before = world.state(victim)
     for operation in world.operations:
+        if operation.key in tenants.ALONE:
+            continue
         url = operation.url(ids_of(operation, victim))
         response = await world.ask(operation, token, url, **operation.body("x@example.com"))
         assert response.status_code == 403, f"{operation}: {response.text}"
@@ -444,7 +461,7 @@ async def test_another_tenants_values_may_be_used_freely(
         response = await world.ask(
             operation, token, operation.path, headers=headers, **operation.body(victim.email)
         )
-        assert response.is_success, f"{operation}: {response.status_code} {response.text}"
+        assert is_answered(operation, response), f"{operation}: {response.text}"
         check_silence(operation, response, victim, victim.email)
 
 

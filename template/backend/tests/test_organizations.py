@@ -10,6 +10,7 @@ from tests.conftest import MintToken
 from tests.running import Platform
 from tests.staff import MEMBERS, ORGANIZATIONS, Person, Staff
 from tests.test_contacts import add
+from tests.test_realtime_api import TICKETS, closed, connect, receive
 
 pytestmark = pytest.mark.usefixtures("worker")
 
@@ -190,6 +191,33 @@ async def test_a_viewer_may_leave(staff: Staff) -> None:
     assert (await viewer.ask("DELETE", f"{MEMBERS}/me")).status_code == 204
     viewer.organization = None
     assert (await viewer.get(ORGANIZATIONS)).json() == {"items": []}
+
+
+async def test_who_is_removed_or_leaves_loses_the_socket_within_five_seconds(
+    staff: Staff,
+) -> None:
+    owner = await staff.owner()
+    removed, gone = [await staff.colleague(owner, "member") for _ in range(2)]
+
+    async def ticket(person: Person) -> str:
+        issued = await person.post(TICKETS)
+        assert issued.status_code == 201, issued.text
+        return str(issued.json()["ticket"])
+
+    async with (
+        connect(staff.api, await ticket(removed)) as first,
+        connect(staff.api, await ticket(gone)) as second,
+    ):
+        for client in (first, second):
+            assert (await receive(client))["type"] == "hello"
+        late = await ticket(removed)
+        assert (await change(owner, removed, None)).status_code == 204
+        assert (await gone.ask("DELETE", f"{MEMBERS}/me")).status_code == 204
+        async with asyncio.timeout(5):
+            assert [await closed(client) for client in (first, second)] == [4403, 4403]
+    async with connect(staff.api, late) as client:
+        assert await closed(client) == 4403
+    assert (await removed.post(TICKETS)).status_code == 403
 
 
 async def test_members_of_another_organization_are_not_there(staff: Staff) -> None:

@@ -20,6 +20,7 @@ from app.choices import tenancy
 from app.database import Session
 from app.logs import bind_actor
 from app.security.problems import Problem
+from app.settings import Settings
 from app.storage import Files, Storage
 from app.tenancy.session import Standing, transaction
 
@@ -55,6 +56,7 @@ class Caller:
     request_id: str
     engine: AsyncEngine
     storage: Storage
+    settings: Settings
 
     @property
     def files(self) -> Files:
@@ -204,7 +206,13 @@ class _CallerWith:
     async def __call__(self, request: Request, credentials: _Bearer) -> Caller:
         async with _prove(request, credentials, self.permission, alone=self.alone) as access:
             state = request.app.state
-            return Caller(access.principal, request.state.request_id, state.engine, state.storage)
+            return Caller(
+                access.principal,
+                request.state.request_id,
+                state.engine,
+                state.storage,
+                state.settings,
+            )
 
 
 def requires(permission: Permission) -> Any:

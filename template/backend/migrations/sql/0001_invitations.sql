@@ -6,7 +6,7 @@ create table public.invitations (
     org_id uuid not null default app.default_tenant_id() references public.organizations (id),
     email text not null check (length(email) between 3 and 254 and email = lower(email)),
     role text not null check (role in ('owner', 'admin', 'member', 'viewer')),
-    invited_by uuid not null default app.current_user_id() references public.users (id),
+    invited_by uuid default app.current_user_id() references public.users (id),
     token_hashes bytea[] not null default '{}',
     sendings integer not null default 0,
     sent_at timestamptz,

@@ -84,6 +84,12 @@ declare
     caller text := app.current_member_role();
     target public.memberships;
 begin
+    if not exists (
+        select from public.memberships m
+        where m.org_id = organization and m.id = member and m.status = 'active'
+    ) then
+        return 'not_found';
+    end if;
     -- Whoever changes members takes turns: two owners who leave together would leave nobody.
     perform from public.organizations o
     where o.id = organization and o.managed_by = 'app' for update;

@@ -238,6 +238,7 @@ SHAPES = {
             "org_slug": "acme",
             "org_role": "admin",
             "email": "ada@example.com",
+            "email_verified": True,
             "name": "Ada",
         },
         session="08a5019c",

@@ -132,6 +132,7 @@ _USER = Shape(
         "org_slug": "acme",
         "org_role": "admin",
         "email": "ada@example.com",
+        "email_verified": True,
     },
     session=SESSION,
     without_organization={"org_id": None, "org_slug": None, "org_role": None},

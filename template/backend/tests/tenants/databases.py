@@ -14,6 +14,7 @@ from app.dev.postgres import OWNER
 from app.dev.servers import Connections
 from app.tenancy.database_places import DatabasePlaces, copy_template, template_name
 from tests.tenants.organizations import (
+    ALONE,
     FINDINGS,
     MUTATIONS,
     NAMED,
@@ -25,11 +26,13 @@ from tests.tenants.organizations import (
     claims,
     external_id,
     id_of,
+    ids,
     make,
     schema_of,
 )
 
 __all__ = [
+    "ALONE",
     "FINDINGS",
     "MUTATIONS",
     "NAMED",
@@ -41,6 +44,7 @@ __all__ = [
     "claims",
     "external_id",
     "id_of",
+    "ids",
     "make",
     "prepare",
     "schema_of",

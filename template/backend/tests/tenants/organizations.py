@@ -23,6 +23,16 @@ PEOPLE_POLICY = "self_and_colleagues"
 UNSCOPED = {"public.organizations": "id = %(id)s"}
 """Tables without a tenant column, and the condition that a row is the tenant's."""
 
+ALONE = frozenset(
+    {
+        ("get", "/api/v1/organizations"),
+        ("post", "/api/v1/organizations"),
+        ("post", "/api/v1/organizations/{organization_id}/choose"),
+        ("post", "/api/v1/invitations/accept"),
+    }
+)
+"""What people do as nobody's member, whatever organization their token names."""
+
 OUTSIDERS = ("removed member",)
 """People with genuine tokens who must not reach a tenant, as `Tenant.outsiders` makes them."""
 
@@ -157,3 +167,21 @@ def external_id(name: str) -> str:
 def prepare(migrate: Callable[[], object], _connections: Connections) -> None:
     """Migrate a database: then tenants' rows can be in it."""
     migrate()
+
+
+def ids(admin: psycopg.Connection[Any], tenant: Tenant) -> dict[str, str]:
+    """What paths may name of a tenant beside the rows of its features."""
+    member = admin.execute(
+        "select id from public.memberships where org_id = %s and user_id = %s",
+        [tenant.id, tenant.user_id],
+    ).fetchall()[0][0]
+    invitation = admin.execute(
+        "insert into public.invitations (org_id, email, role, expires_at)"
+        " values (%s, %s, 'member', now() + interval '1 day') returning id",
+        [tenant.id, f"secret-{tenant.name}@example.com"],
+    ).fetchall()[0][0]
+    return {
+        "organization_id": str(tenant.id),
+        "member_id": str(member),
+        "invitation_id": str(invitation),
+    }

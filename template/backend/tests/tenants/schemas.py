@@ -11,6 +11,7 @@ from app.tenancy.fan_out import migrate_tenant
 from app.tenancy.schema_places import SchemaPlaces, schema_of
 from tests.tenants import organizations
 from tests.tenants.organizations import (
+    ALONE,
     NAMED,
     OUTSIDERS,
     PEOPLE_POLICY,
@@ -20,10 +21,12 @@ from tests.tenants.organizations import (
     claims,
     external_id,
     id_of,
+    ids,
     prepare,
 )
 
 __all__ = [
+    "ALONE",
     "FINDINGS",
     "MUTATIONS",
     "NAMED",
@@ -35,6 +38,7 @@ __all__ = [
     "claims",
     "external_id",
     "id_of",
+    "ids",
     "make",
     "prepare",
     "schema_of",

@@ -23,6 +23,9 @@ PEOPLE_POLICY = "self"
 UNSCOPED: dict[str, str] = {}
 """Tables without a tenant column, and the condition that a row is the tenant's."""
 
+ALONE: frozenset[tuple[str, str]] = frozenset()
+"""What people do as nobody's member: nothing, as everybody is a tenant."""
+
 OUTSIDERS = ("newcomer who names the person's id",)
 """People with genuine tokens who must not reach a tenant, as `Tenant.outsiders` makes them."""
 
@@ -108,3 +111,8 @@ def external_id(name: str) -> str:
 def prepare(migrate: Callable[[], object], _connections: Connections) -> None:
     """Migrate a database: then tenants' rows can be in it."""
     migrate()
+
+
+def ids(_: psycopg.Connection[Any], __: Tenant) -> dict[str, str]:
+    """What paths may name of a tenant beside the rows of its features."""
+    return {}

@@ -18,7 +18,7 @@ class Invitation(Identified, Base):
     )
     email: Mapped[str]
     role: Mapped[str]
-    invited_by: Mapped[UUID] = mapped_column(
+    invited_by: Mapped[UUID | None] = mapped_column(
         ForeignKey("users.id"), server_default=FetchedValue(), index=True
     )
     token_hashes: Mapped[list[bytes]] = mapped_column(

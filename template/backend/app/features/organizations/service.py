@@ -9,7 +9,6 @@ from app.choices import tenancy
 from app.features.organizations.outcomes import require_done
 from app.features.organizations.schemas import OrganizationOut, Organizations
 from app.security.problems import Problem
-from app.settings import get_settings
 
 _MINE = text("select * from app.my_organizations() order by chosen_at desc nulls last, id desc")
 _CREATE = text("select app.create_organization(:name, :most)")
@@ -27,7 +26,7 @@ async def list_organizations(caller: Caller) -> Organizations:
 
 async def create_organization(caller: Caller, name: str) -> OrganizationOut:
     """Make one, with the caller as its owner; 409 if they own as many as they may."""
-    most = get_settings().organizations_per_person
+    most = caller.settings.organizations_per_person
     async with caller.transaction() as session:
         made = await session.scalar(_CREATE, {"name": name, "most": most})
         if made is None:
