@@ -12,6 +12,15 @@ LARGEST_OBJECT = 10_000
 """Bytes of a JSON object, written without spaces."""
 
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
+
+_FREE = _CONTROL.pattern.replace("[", "[^")
+
+TEXT: dict[str, Any] = {"pattern": f"^{_FREE}*$"}
+"""For `json_schema_extra`: what `refuse_control_characters` lets in."""
+
+LINE: dict[str, Any] = {"pattern": f"^{_FREE}*[!-~]{_FREE}*$"}
+"""The same, with a visible character in it: what is left when spaces are stripped is not empty."""
+
 # An escape is one if an even number of backslashes is before it.
 _ESCAPED_NUL = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
 
@@ -25,6 +34,14 @@ def refuse_control_characters(value: str) -> str:
     if found := _CONTROL.search(value):
         raise ValueError(f"holds the control character U+{ord(found.group()):04X}")
     return value
+
+
+def never_null(schema: dict[str, Any]) -> None:
+    """For `json_schema_extra` of a model: None stands for what is left out, and cannot be sent."""
+    for field in schema["properties"].values():
+        choices = [choice for choice in field.pop("anyOf", []) if choice != {"type": "null"}]
+        field.pop("default", None)
+        field.update(choices[0] if len(choices) == 1 else {"anyOf": choices} if choices else {})
 
 
 def _refuse_unstorable(value: dict[str, Any]) -> dict[str, Any]:
@@ -44,6 +61,7 @@ ShortText = Annotated[
     str,
     StringConstraints(strip_whitespace=True, min_length=1, max_length=200),
     AfterValidator(refuse_control_characters),
+    Field(json_schema_extra=LINE),
 ]
 """A line of text, not empty."""
 
