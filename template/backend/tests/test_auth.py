@@ -21,7 +21,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import httpx
 import pytest
@@ -38,7 +38,7 @@ from app.dev import issuer, tokens
 from app.dev.choices import provider as development_provider
 from app.dev.processes import DevelopmentError
 from tests.choices import provider as expected
-from tests.providers import Shape
+from tests.providers import Shape, Wrong
 
 BACKEND = Path(__file__).resolve().parents[1]
 
@@ -364,6 +364,16 @@ async def test_tokens_that_no_user_of_this_application_has(
     verify: TokenVerifier, provider: Issuer, name: str
 ) -> None:
     reason, claims, header = provider.shape.refused[name]
+    token = sign(provider, claims_of(provider, **claims), **header)
+    assert reason in await refusal(verify, token)
+
+
+@pytest.mark.parametrize("wrong", get_args(Wrong))
+async def test_every_provider_refuses_what_is_wrong_in_one_of_these_ways(
+    verify: TokenVerifier, provider: Issuer, wrong: Wrong
+) -> None:
+    reason, claims, header = provider.shape.refused[provider.shape.wrong[wrong]]
+    await verify.verify(token_of(provider))
     token = sign(provider, claims_of(provider, **claims), **header)
     assert reason in await refusal(verify, token)
 
