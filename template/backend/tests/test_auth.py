@@ -49,6 +49,9 @@ OTHER_RSA = RSAKey.generate_key(2048, {"kid": "ins_other", "use": "sig", "alg": 
 EC = ECKey.generate_key("P-256", {"kid": "ins_ec", "use": "sig", "alg": "ES256"})
 ED = OKPKey.generate_key("Ed25519", {"kid": "ins_ed", "use": "sig", "alg": "EdDSA"})
 
+ELSEWHERE = "/elsewhere/jwks.json"
+"""Where a redirect leads to, and keys are that are nobody's."""
+
 
 class Clock:
     """Seconds that pass when a test says so."""
@@ -103,11 +106,13 @@ class Issuer:
             pages = self.shape.pages(self.url, self.keys_url)
             status, body = "200 OK", json.dumps(pages.get(path)).encode()
             if path not in pages:
-                assert path == self.shape.keys_path
+                assert path in {self.shape.keys_path, ELSEWHERE}
                 self.fetches += 1
                 await self.unblocked.wait()
                 status, body = self.status, self.answer or b""
-                if self.answer is None:
+                if path == ELSEWHERE:
+                    status = "200 OK"
+                if self.answer is None or path == ELSEWHERE:
                     published = [key.as_dict(private=isinstance(key, OctKey)) for key in self.keys]
                     body = json.dumps({"keys": published}).encode()
             writer.write(
@@ -763,7 +768,7 @@ async def test_a_provider_that_drips_is_cut_off(
     [
         ("500 Internal Server Error", b"{}"),
         ("404 Not Found", b"{}"),
-        ("302 Found\r\nLocation: https://evil.example/jwks.json", b""),
+        (f"302 Found\r\nLocation: {ELSEWHERE}", b""),
         ("200 OK", b""),
         ("200 OK", b"<html>"),
         ("200 OK", b"[]"),
@@ -772,7 +777,7 @@ async def test_a_provider_that_drips_is_cut_off(
         ("200 OK", b'{"keys": [1, null, "k", [], {}]}'),
         ("200 OK", b'{"keys": [' + b"[" * 50_000),
         ("200 OK", b"\xff\xfe"),
-        ("200 OK", json.dumps({"keys": [{"kty": "RSA"}] * 33}).encode()),
+        ("200 OK", json.dumps({"keys": [RSA.as_dict()] + [{"kty": "RSA"}] * 32}).encode()),
         ("200 OK", json.dumps({"keys": [RSA.as_dict()], "pad": "x" * 70_000}).encode()),
         ("200 OK\r\nContent-Encoding: gzip", b"\x1f\x8b\x08\x00"),
     ],
