@@ -93,7 +93,9 @@ def pooled(product: Product, connections: int) -> Iterator[Pooler]:
     account: dict[str, Any] = (
         {"user": "nobody", "group": "nogroup", "extra_groups": []} if os.geteuid() == 0 else {}
     )
-    with _process([executable, folder / "pgbouncer.ini"], folder / "log", **account) as is_alive:
+    with program_running(
+        [executable, folder / "pgbouncer.ini"], folder / "log", **account
+    ) as is_alive:
         pooler = Pooler(_at(direct, port))
         until(
             lambda: is_alive() and _lets_in(pooler.url), "a login through the pooler", START_SECONDS
@@ -121,14 +123,16 @@ def api_behind(pooler: Pooler, product: Product, **settings: str) -> Iterator[st
     log = product.repository.parent / "pooled-api.log"
     app = product.repository / "backend/.venv/bin/app"
     command: list[str | Path] = [app, "api", "--port", str(port)]
-    with _process(command, log, cwd=product.repository / "backend", env=environment) as is_alive:
+    with program_running(
+        command, log, cwd=product.repository / "backend", env=environment
+    ) as is_alive:
         url = f"http://127.0.0.1:{port}"
-        until(lambda: is_alive() and _is_ready(url), "an API behind the pooler", START_SECONDS)
+        until(lambda: is_alive() and is_ready(url), "an API behind the pooler", START_SECONDS)
         yield url
 
 
 @contextmanager
-def _process(command: list[str | Path], log: Path, **options: Any) -> Iterator[Any]:
+def program_running(command: list[str | Path], log: Path, **options: Any) -> Iterator[Any]:
     """Run a program as long as the block does; the block can ask whether it is alive."""
     with log.open("wb") as output:
         process = subprocess.Popen(
@@ -168,7 +172,7 @@ def _lets_in(url: str) -> bool:
     return True
 
 
-def _is_ready(url: str) -> bool:
+def is_ready(url: str) -> bool:
     try:
         return httpx.get(f"{url}/readyz", trust_env=False).is_success
     except httpx.TransportError:

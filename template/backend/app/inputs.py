@@ -6,12 +6,22 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, AwareDatetime, Field, StringConstraints
+from pydantic import AfterValidator, AwareDatetime, BeforeValidator, Field, StringConstraints
 
 LARGEST_OBJECT = 10_000
 """Bytes of a JSON object, written without spaces."""
 
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
+
+_FREE = _CONTROL.pattern.replace("[", "[^")
+
+TEXT: dict[str, Any] = {"pattern": f"^{_FREE}*$"}
+"""For `json_schema_extra`: what `refuse_control_characters` lets in."""
+
+LINE: dict[str, Any] = {"pattern": f"^{_FREE}*[!-~]{_FREE}*$"}
+"""The same, with a visible character in it: what is left when spaces are stripped is not empty."""
+
+_NUMBER = re.compile(r"\s*[-+]?[\d._]+(?:[eE][-+]?\d+)?\s*")
 # An escape is one if an even number of backslashes is before it.
 _ESCAPED_NUL = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
 
@@ -25,6 +35,21 @@ def refuse_control_characters(value: str) -> str:
     if found := _CONTROL.search(value):
         raise ValueError(f"holds the control character U+{ord(found.group()):04X}")
     return value
+
+
+def _refuse_seconds(value: object) -> object:
+    """Pydantic reads a number as Unix time; RFC 3339, which the document names, has none."""
+    if isinstance(value, int | float) or (isinstance(value, str) and _NUMBER.fullmatch(value)):
+        raise ValueError("write a time as in 2030-01-31T12:00:00Z")
+    return value
+
+
+def never_null(schema: dict[str, Any]) -> None:
+    """For `json_schema_extra` of a model: None stands for what is left out, and cannot be sent."""
+    for field in schema["properties"].values():
+        choices = [choice for choice in field.pop("anyOf", []) if choice != {"type": "null"}]
+        field.pop("default", None)
+        field.update(choices[0] if len(choices) == 1 else {"anyOf": choices} if choices else {})
 
 
 def _refuse_unstorable(value: dict[str, Any]) -> dict[str, Any]:
@@ -44,6 +69,7 @@ ShortText = Annotated[
     str,
     StringConstraints(strip_whitespace=True, min_length=1, max_length=200),
     AfterValidator(refuse_control_characters),
+    Field(json_schema_extra=LINE),
 ]
 """A line of text, not empty."""
 
@@ -58,6 +84,7 @@ Decimal14 = Annotated[Decimal, Field(max_digits=14, decimal_places=2, allow_inf_
 
 Moment = Annotated[
     AwareDatetime,
+    BeforeValidator(_refuse_seconds),
     Field(ge=datetime(1, 1, 2, tzinfo=UTC), le=datetime(9999, 12, 30, tzinfo=UTC)),
 ]
 """A time with its zone, in years that have four digits everywhere on earth."""

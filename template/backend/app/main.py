@@ -23,6 +23,7 @@ from app.realtime import endpoints as realtime
 from app.realtime.access import access_checker
 from app.realtime.hub import Hub
 from app.security import docs, middleware, problems
+from app.security.described import describe_errors
 from app.settings import Settings, get_settings
 from app.storage import Storage
 
@@ -54,7 +55,6 @@ def create_app(settings: Settings | None = None) -> FastAPI:
 
     app = FastAPI(
         title=settings.product_name,
-        responses=problems.RESPONSES,
         openapi_url="/openapi.json" if settings.docs_enabled else None,
         docs_url=None,
         redoc_url=None,
@@ -68,6 +68,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.state.check_access = access_checker(engine)
 
     problems.install(app)
+    describe_errors(app)
     app.state.principal_limit = middleware.install(app, settings, uploads=[f"{API}/imports"])
 
     # First, because routes are tried in order; and each by itself, because a router inside of

@@ -17,6 +17,7 @@ from sqlalchemy.exc import IntegrityError, OperationalError
 
 from app import health, logs, metrics
 from app.security import docs, middleware, problems
+from app.security.described import describe_errors
 from app.settings import Settings
 
 ORIGINS, PER_ADDRESS = sys.argv[2].split(), sys.argv[3]
@@ -32,9 +33,10 @@ settings = Settings.model_construct(
     max_upload_bytes=MAX_UPLOAD_BYTES,
 )
 logs.configure(level="debug", readable=False)
-app = FastAPI(docs_url=None, redoc_url=None, responses=problems.RESPONSES)
+app = FastAPI(docs_url=None, redoc_url=None)
 middleware.install(app, settings, uploads=["/uploads"])
 problems.install(app)
+describe_errors(app)
 
 
 async def refuses() -> None:

@@ -21,7 +21,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import httpx
 import pytest
@@ -38,7 +38,7 @@ from app.dev import issuer, tokens
 from app.dev.choices import provider as development_provider
 from app.dev.processes import DevelopmentError
 from tests.choices import provider as expected
-from tests.providers import Shape
+from tests.providers import Shape, Wrong
 
 BACKEND = Path(__file__).resolve().parents[1]
 
@@ -48,6 +48,9 @@ RSA = RSAKey.generate_key(2048, {"kid": "ins_rsa", "use": "sig", "alg": "RS256"}
 OTHER_RSA = RSAKey.generate_key(2048, {"kid": "ins_other", "use": "sig", "alg": "RS256"})
 EC = ECKey.generate_key("P-256", {"kid": "ins_ec", "use": "sig", "alg": "ES256"})
 ED = OKPKey.generate_key("Ed25519", {"kid": "ins_ed", "use": "sig", "alg": "EdDSA"})
+
+ELSEWHERE = "/elsewhere/jwks.json"
+"""Where a redirect leads to, and keys are that are nobody's."""
 
 
 class Clock:
@@ -103,11 +106,13 @@ class Issuer:
             pages = self.shape.pages(self.url, self.keys_url)
             status, body = "200 OK", json.dumps(pages.get(path)).encode()
             if path not in pages:
-                assert path == self.shape.keys_path
+                assert path in {self.shape.keys_path, ELSEWHERE}
                 self.fetches += 1
                 await self.unblocked.wait()
                 status, body = self.status, self.answer or b""
-                if self.answer is None:
+                if path == ELSEWHERE:
+                    status = "200 OK"
+                if self.answer is None or path == ELSEWHERE:
                     published = [key.as_dict(private=isinstance(key, OctKey)) for key in self.keys]
                     body = json.dumps({"keys": published}).encode()
             writer.write(
@@ -364,6 +369,16 @@ async def test_tokens_that_no_user_of_this_application_has(
     verify: TokenVerifier, provider: Issuer, name: str
 ) -> None:
     reason, claims, header = provider.shape.refused[name]
+    token = sign(provider, claims_of(provider, **claims), **header)
+    assert reason in await refusal(verify, token)
+
+
+@pytest.mark.parametrize("wrong", get_args(Wrong))
+async def test_every_provider_refuses_what_is_wrong_in_one_of_these_ways(
+    verify: TokenVerifier, provider: Issuer, wrong: Wrong
+) -> None:
+    reason, claims, header = provider.shape.refused[provider.shape.wrong[wrong]]
+    await verify.verify(token_of(provider))
     token = sign(provider, claims_of(provider, **claims), **header)
     assert reason in await refusal(verify, token)
 
@@ -753,7 +768,7 @@ async def test_a_provider_that_drips_is_cut_off(
     [
         ("500 Internal Server Error", b"{}"),
         ("404 Not Found", b"{}"),
-        ("302 Found\r\nLocation: https://evil.example/jwks.json", b""),
+        (f"302 Found\r\nLocation: {ELSEWHERE}", b""),
         ("200 OK", b""),
         ("200 OK", b"<html>"),
         ("200 OK", b"[]"),
@@ -762,7 +777,7 @@ async def test_a_provider_that_drips_is_cut_off(
         ("200 OK", b'{"keys": [1, null, "k", [], {}]}'),
         ("200 OK", b'{"keys": [' + b"[" * 50_000),
         ("200 OK", b"\xff\xfe"),
-        ("200 OK", json.dumps({"keys": [{"kty": "RSA"}] * 33}).encode()),
+        ("200 OK", json.dumps({"keys": [RSA.as_dict()] + [{"kty": "RSA"}] * 32}).encode()),
         ("200 OK", json.dumps({"keys": [RSA.as_dict()], "pad": "x" * 70_000}).encode()),
         ("200 OK\r\nContent-Encoding: gzip", b"\x1f\x8b\x08\x00"),
     ],

@@ -44,3 +44,60 @@ async def test_while_no_key_can_be_fetched_the_answer_is_503(
     assert (refused.status_code, refused.json()["title"]) == (503, "Sign-in is unavailable")
     assert refused.headers["content-type"] == "application/problem+json"
     assert int(refused.headers["retry-after"]) > 0
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        ["Bearer {}", "Bearer {}"],
+        ["Bearer {}", "Bearer other"],
+        ["Bearer other", "Bearer {}"],
+        ["Basic dTE6cHc=", "Bearer {}"],
+        ["Bearer {}", ""],
+        ["Bearer {}, Bearer {}"],
+        ["Bearer {}, Basic dTE6cHc="],
+        ["Bearer {};"],
+        ["Bearer {} {}"],
+        ["Bearer Bearer {}"],
+        ["Basic {}"],
+        ["DPoP {}"],
+        ["{}"],
+        ['Bearer "{}"'],
+        ["Bearer={}"],
+        ["Bearer\u00a0{}"],
+        ["Bearer \u00ff{}"],
+    ],
+)
+async def test_of_what_says_who_calls_there_is_one(
+    api: httpx.AsyncClient, token: MintToken, headers: list[str]
+) -> None:
+    """Whatever stands before the API might believe the other one."""
+    good = token()
+    sent = [("Authorization", header.replace("{}", good).encode("latin-1")) for header in headers]
+    refused = await api.get("/api/v1/me", headers=sent)  # type: ignore[arg-type]
+    assert refused.status_code == 401, refused.text
+    assert refused.headers["www-authenticate"].startswith("Bearer ")
+    assert (await ask(api, good)).status_code == 200
+
+
+@pytest.mark.parametrize("scheme", ["bearer", "BEARER", "BeArEr"])
+async def test_the_scheme_may_be_written_in_any_case(
+    api: httpx.AsyncClient, token: MintToken, scheme: str
+) -> None:
+    """RFC 9110, section 11.1."""
+    answer = await api.get("/api/v1/me", headers={"Authorization": f"{scheme} {token()}"})
+    assert answer.status_code == 200
+
+
+async def test_a_token_anywhere_else_is_none(api: httpx.AsyncClient, token: MintToken) -> None:
+    good = token()
+    for where in (
+        {"params": {"access_token": good, "token": good}},
+        {
+            "headers": {
+                "Cookie": f"__session={good}; access_token={good}; Authorization=Bearer {good}"
+            }
+        },
+        {"headers": {"X-Authorization": f"Bearer {good}", "Proxy-Authorization": f"Bearer {good}"}},
+    ):
+        assert (await api.get("/api/v1/me", **where)).status_code == 401  # type: ignore[arg-type]

@@ -1,4 +1,3 @@
-from datetime import datetime
 from typing import Annotated
 from uuid import UUID
 
@@ -7,6 +6,7 @@ from fastapi import APIRouter, Query
 from app.audit import service
 from app.audit.schemas import AuditPage
 from app.auth.dependencies import Access, requires
+from app.inputs import Moment
 from app.json_sql import JSONText
 
 router = APIRouter(prefix="/audit-events", tags=["audit"])
@@ -22,7 +22,7 @@ async def list_audit_events(
     actor: Word = None,
     action: Word = None,
     table: Word = None,
-    since: datetime | None = None,
+    since: Moment | None = None,
 ) -> JSONText:
     """What changed in what the tenant owns, when, by whom; newest first."""
     page = await service.list_events(

@@ -94,6 +94,9 @@ async def _authenticate(
     """
     if credentials is None:
         raise _unauthorized("Send a token: Authorization: Bearer <token>.", None)
+    if len(request.headers.getlist("Authorization")) > 1:
+        # Whatever stands before the API may have looked at the other one.
+        raise _unauthorized("Send one Authorization header.", None)
     try:
         identity: Identity = await request.app.state.verifier.verify(credentials.credentials)
     except InvalidToken as error:

@@ -18,6 +18,19 @@ Permission: TypeAlias = Literal[
     "audit:read",
 ]
 
+MEANINGS: Mapping[Permission, str] = {
+    "organization:read": "See the organization",
+    "contacts:read": "See contacts",
+    "contacts:write": "Add, change and delete contacts",
+    "imports:read": "See imports, and download the rows that were rejected",
+    "imports:write": "Upload a file of contacts",
+    "realtime:connect": "Be told of changes as they happen",
+    "members:read": "See who belongs to the organization",
+    "members:write": "Change and remove members",
+    "audit:read": "See who changed what, and when",
+}
+"""What each permission lets somebody do, for people."""
+
 _VIEWER: frozenset[Permission] = frozenset(
     {"organization:read", "contacts:read", "imports:read", "realtime:connect"}
 )

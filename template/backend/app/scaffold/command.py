@@ -35,7 +35,7 @@ def new_table(
     if made.by_hand:
         _say(f"\nAdd by hand:\n{made.by_hand.rstrip()}")
     tests = f"tests/test_{table}.py tests/test_isolation.py tests/test_isolation_http.py"
-    _say(f'\nNext:\n  make migrate\n  make check\n  make test ARGS="{tests}"')
+    _say(f'\nNext:\n  make migrate\n  make permissions\n  make check\n  make test ARGS="{tests}"')
 
 
 def _show(made: Plan) -> None:

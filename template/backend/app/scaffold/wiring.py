@@ -72,7 +72,7 @@ def add_router(source: str, names: Names) -> str:
 
 
 def add_permissions(source: str, names: Names) -> str:
-    """`app/auth/permissions.py`: viewers read and members write.
+    """`app/auth/permissions.py`: viewers read and members write, and what that means.
 
     Raises:
         Refusal: there are such permissions.
@@ -95,7 +95,18 @@ def add_permissions(source: str, names: Names) -> str:
             (node.elts for node in ast.walk(value) if isinstance(node, ast.Set | ast.Tuple)),
         )
         source = _append(source, elements, added, name)
-    return source
+    meanings = _one(
+        "dictionary MEANINGS",
+        (
+            node.value.values
+            for node in ast.parse(source).body
+            if isinstance(node, ast.AnnAssign)
+            and ast.unparse(node.target) == "MEANINGS"
+            and isinstance(node.value, ast.Dict)
+        ),
+    )
+    added = f'{read}: "See {names.words}", {write}: "Add, change and delete them"'
+    return _append(source, meanings, added, "MEANINGS")
 
 
 def by_hand(names: Names) -> str:
@@ -104,7 +115,7 @@ def by_hand(names: Names) -> str:
 app/models.py            from app.features.{names.table}.models import {names.model}
                          "{names.model}" in __all__
 app/auth/permissions.py  "{names.table}:read", "{names.table}:write" in Permission, the first in
-                         _VIEWER, the second in _MEMBER
+                         _VIEWER, the second in _MEMBER; what both mean in MEANINGS
 app/main.py              from app.features.{names.table} import endpoints as {names.table}
                          {names.table} in the loop that includes routers
 """

@@ -110,18 +110,6 @@ SCHEMA: dict[str, Any] = {
 }
 """What a problem looks like, as JSON Schema."""
 
-RESPONSES: dict[int | str, dict[str, Any]] = {
-    "4XX": {
-        "description": "The request was refused; the problem says why.",
-        "content": {MEDIA_TYPE: {"schema": SCHEMA}},
-    },
-    "5XX": {
-        "description": "The service failed; try again later.",
-        "content": {MEDIA_TYPE: {"schema": SCHEMA}},
-    },
-}
-"""For `FastAPI(responses=…)`, so that the OpenAPI document tells the truth about errors."""
-
 
 def unavailable(detail: str) -> Problem:
     """503 with Retry-After, for a part that is down and will come back."""

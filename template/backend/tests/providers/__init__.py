@@ -7,12 +7,20 @@ Such a module offers `SHAPES`, and about its settings `ENVIRONMENT`, `READ`, `BA
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple, TypeAlias
 
 from app.choices import provider
 
 Overrides = Mapping[str, Any]
 NONE: Overrides = MappingProxyType({})
+
+
+Wrong: TypeAlias = Literal["issuer", "audience", "party", "type", "ID token", "machine"]
+"""What must be wrong with some refused token of every shape.
+
+Issuer: who has signed. Audience: whom the token is for. Party: who asked for it. Type: what the
+header calls it. ID token: it says who signed in, and opens nothing. Machine: no user is behind it.
+"""
 
 
 class Refused(NamedTuple):
@@ -39,6 +47,8 @@ class Shape:
         without_organization: what to change so that no organization is active.
         with_role: what to change so that the role has this name.
         refused: what else the provider signs with the same key, and what nobody should.
+        wrong: for each thing that can be wrong its name in `refused`; where the provider has no
+            such notion, what comes nearest to it.
         issuer_path: where under its origin the issuer is.
         keys_path: where under its origin the keys are.
         pages: what else it publishes, by path, for an issuer and the address of its keys.
@@ -52,6 +62,7 @@ class Shape:
     without_organization: Overrides
     with_role: Callable[[str], Overrides]
     refused: Mapping[str, Refused]
+    wrong: Mapping[Wrong, str]
     issuer_path: str = ""
     keys_path: str = "/.well-known/jwks.json"
     pages: Callable[[str, str], Mapping[str, object]] = field(default=lambda _issuer, _keys: {})

@@ -86,6 +86,13 @@ _MACHINE = {
     "scopes": "mch_1",
 }
 
+_ID_TOKEN = {
+    **dict.fromkeys(_OF_USERS),
+    "aud": "qVTuYEy41vzAt3uN",
+    "nonce": "n",
+    "at_hash": "77QmUPtj",
+}
+
 REFUSED = {
     "another issuer": Refused("issued by", {"iss": "https://clerk.evil.example"}),
     "no issuer": Refused("`iss`", {"iss": None}),
@@ -103,6 +110,8 @@ REFUSED = {
     "no session": Refused("`sid`", {"sid": None}),
     "a machine's subject": Refused("$.sub", {"sub": "mch_2vYVtestTESTtestTESTtestTESTtest"}),
     "a machine's token": Refused("version None", _MACHINE),
+    # https://clerk.com/docs/guides/configure/auth-strategies/oauth/how-clerk-implements-oauth
+    "an ID token": Refused("version None", _ID_TOKEN),
     "a client's subject": Refused("$.sub", {"sub": "client_2vYVtest"}),
     "an empty id": Refused("$.sub", {"sub": "user_"}),
     "a subject of two lines": Refused("$.sub", {"sub": "user_a\n"}),
@@ -139,5 +148,14 @@ SHAPES = {
         without_organization={"o": None},
         with_role=_with_role,
         refused=REFUSED,
+        wrong={
+            "issuer": "another issuer",
+            # A session token has no audience: it is for the front end that asked.
+            "audience": "another party",
+            "party": "another party",
+            "type": "typ 'at+jwt'",
+            "ID token": "an ID token",
+            "machine": "a machine's token",
+        },
     )
 }

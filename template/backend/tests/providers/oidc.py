@@ -5,10 +5,11 @@ from typing import Any
 
 from app.auth.oidc import Settings
 from app.auth.oidc.presets import Name
-from tests.providers import Overrides, Refused, Shape
+from tests.providers import Overrides, Refused, Shape, Wrong
 
 API = "https://api.example.com"
 TENANT = "aaaabbbb-0000-cccc-1111-dddd2222eeee"
+APPLICATION = "6e74172b-be56-4843-9ff4-e66a39bb12e3"
 USER = "8e5e3a2b-1c0d-4f4e-9e8f-7a6b5c4d3e2f"
 
 ENVIRONMENT = {
@@ -62,11 +63,12 @@ def _pages(issuer: str, keys: str) -> Mapping[str, object]:
     return {page: {"issuer": issuer, "jwks_uri": keys, "token_endpoint": f"{issuer}/token"}}
 
 
-def _settings_of(preset: Name, audience: str = API) -> Callable[[str], Settings]:
+def _settings_of(preset: Name, client: str, audience: str = API) -> Callable[[str], Settings]:
     def settings(issuer: str) -> Settings:
         return Settings(
             auth_issuer=issuer,
             auth_audience=[audience] if audience else [],
+            auth_client_ids=["another", client],
             auth_preset=preset,
         )
 
@@ -175,13 +177,13 @@ def _keycloak(issuer: str, now: int) -> dict[str, Any]:
 
 def _entra(issuer: str, now: int) -> dict[str, Any]:
     return {
-        "aud": "6e74172b-be56-4843-9ff4-e66a39bb12e3",
+        "aud": APPLICATION,
         "iss": issuer,
         "iat": now,
         "nbf": now,
         "exp": now + 60,
         "aio": "AWQAm/8TAAAAsAtNeQ",
-        "azp": "6e74172b-be56-4843-9ff4-e66a39bb12e3",
+        "azp": APPLICATION,
         "azpacr": "0",
         "name": "Ada",
         "oid": USER,
@@ -217,6 +219,26 @@ def _common(subject: str = "sub") -> dict[str, Refused]:
     }
 
 
+def _party(claim: str) -> dict[str, Refused]:
+    """Who may not ask for tokens, where the settings name who may."""
+    return {
+        "another client": Refused("no client of AUTH_CLIENT_IDS", {claim: "evil"}),
+        "a longer client": Refused("no client of AUTH_CLIENT_IDS", {claim: "another-one"}),
+        "a list of clients": Refused("no client of AUTH_CLIENT_IDS", {claim: ["another"]}),
+    }
+
+
+def _wrong(**differently: str) -> dict[Wrong, str]:
+    return {
+        "issuer": "another issuer",
+        "audience": differently.get("audience", "for another API"),
+        "party": "another client",
+        "type": differently.get("kind", "a refresh token's type"),
+        "ID token": differently.get("id_token", "an ID token"),
+        "machine": differently.get("machine", "a machine's token"),
+    }
+
+
 _AUDIENCE = {
     "for another API": Refused("meant for", {"aud": "https://evil.example"}),
     "for a longer API": Refused("meant for", {"aud": f"{API}.evil.example"}),
@@ -227,7 +249,7 @@ _AUDIENCE = {
 
 SHAPES = {
     "rfc9068": Shape(
-        settings=_settings_of("rfc9068"),
+        settings=_settings_of("rfc9068", "s6BhdRkqt3"),
         header={"typ": "at+JWT"},
         claims=_rfc9068,
         keys_path="/oauth/keys",
@@ -244,8 +266,10 @@ SHAPES = {
         session="08a5019c",
         without_organization={"org_id": None, "org_name": None},
         with_role=_roles("roles"),
+        wrong=_wrong(kind="no type", id_token="an ID token's type"),
         refused={
             **_common(),
+            **_party("client_id"),
             **_AUDIENCE,
             "an ID token's type": Refused("typ", header={"typ": "JWT"}),
             "no type": Refused("typ", header={"typ": None}),
@@ -259,7 +283,7 @@ SHAPES = {
         },
     ),
     "auth0": Shape(
-        settings=_settings_of("auth0"),
+        settings=_settings_of("auth0", "ENDmmAJsbwI1hOG1KPJddQ8LHjV6kLkV"),
         header={"typ": "JWT"},
         claims=_auth0,
         issuer_path="/",
@@ -273,8 +297,10 @@ SHAPES = {
         session=None,
         without_organization={"org_id": None, "org_name": None},
         with_role=_roles("org_role"),
+        wrong=_wrong(id_token="an ID token, for its client"),
         refused={
             **_common(),
+            **_party("azp"),
             **_AUDIENCE,
             "an ID token, for its client": Refused(
                 "meant for", {"aud": "ENDmmAJsbwI1hOG1KPJddQ8LHjV6kLkV"}
@@ -293,7 +319,7 @@ SHAPES = {
         },
     ),
     "workos": Shape(
-        settings=_settings_of("workos", audience=""),
+        settings=_settings_of("workos", "client_123456789", audience=""),
         header={},
         claims=_workos,
         issuer_path="/user_management/client_123456789",
@@ -307,8 +333,11 @@ SHAPES = {
         session="session_01HQSXZGF8FHF7A9ZZFCW4387R",
         without_organization={"org_id": None, "role": None, "roles": None, "permissions": None},
         with_role=lambda role: {"role": role},
+        # Without an audience, the client that asked has to say whom it is for.
+        wrong=_wrong(audience="another client", kind="another type"),
         refused={
             **_common(),
+            **_party("client_id"),
             "a subject of two lines": Refused("subject", {"sub": "user_a\nb"}),
             "a long subject": Refused("subject", {"sub": f"user_{'a' * 256}"}),
             "another type": Refused("typ", header={"typ": "at+jwt"}),
@@ -319,7 +348,7 @@ SHAPES = {
         },
     ),
     "keycloak": Shape(
-        settings=_settings_of("keycloak"),
+        settings=_settings_of("keycloak", "web"),
         header={"typ": "JWT"},
         claims=_keycloak,
         issuer_path="/realms/acme",
@@ -335,8 +364,10 @@ SHAPES = {
         session="4c0a3a8a-3a47-4f2f-8e89-9e5f9b0a0a0a",
         without_organization={"organization": None},
         with_role=lambda role: {"realm_access": {"roles": ["offline_access", role]}},
+        wrong=_wrong(id_token="an ID token by its type", machine="a service account"),
         refused={
             **_common(),
+            **_party("azp"),
             **_AUDIENCE,
             "an ID token by its type": Refused("claim typ", {"typ": "ID"}),
             "a refresh token": Refused("claim typ", {"typ": "Refresh"}),
@@ -353,7 +384,11 @@ SHAPES = {
         },
     ),
     "entra": Shape(
-        settings=_settings_of("entra", audience="6e74172b-be56-4843-9ff4-e66a39bb12e3"),
+        settings=_settings_of(
+            "entra",
+            APPLICATION,
+            audience=APPLICATION,
+        ),
         header={"typ": "JWT"},
         claims=_entra,
         issuer_path=f"/{TENANT}/v2.0",
@@ -369,8 +404,10 @@ SHAPES = {
         # A personal account, signed in through the directory that all of them share.
         without_organization={"tid": "9188040d-6c67-4c5b-b112-36a304b66dad"},
         with_role=_roles("roles"),
+        wrong=_wrong(id_token="an ID token, for the same application"),
         refused={
             **_common("oid"),
+            **_party("azp"),
             **_AUDIENCE,
             "an ID token, for the same application": Refused("scp", {"scp": None, "azp": None}),
             "a machine's token": Refused("scp", {"scp": None, "idtyp": "app"}),

@@ -138,6 +138,14 @@ _USER = Shape(
     without_organization={"org_id": None, "org_slug": None, "org_role": None},
     with_role=lambda role: {"org_role": role},
     refused=REFUSED,
+    wrong={
+        "issuer": "another project",
+        "audience": "for another API",
+        "party": "an application of others",
+        "type": "typ 'at+jwt'",
+        "ID token": "an ID token of theirs",
+        "machine": "the secret API key",
+    },
 )
 
 SHAPES = {
@@ -146,6 +154,6 @@ SHAPES = {
         _USER,
         settings=lambda issuer: Settings(auth_issuer=issuer, auth_minimum_aal="aal2"),
         claims=lambda issuer, now: _claims(issuer, now) | {"aal": "aal2"},
-        refused={"one factor": Refused("session is aal1", {"aal": "aal1"})},
+        refused={**REFUSED, "one factor": Refused("session is aal1", {"aal": "aal1"})},
     ),
 }

@@ -12,16 +12,17 @@ from pydantic import (
     model_validator,
 )
 
-from app.features.contacts.rules import AMOUNT_DIGITS, normalize_email
-from app.inputs import refuse_control_characters
+from app.features.contacts.rules import AMOUNT_DIGITS, EMAIL, normalize_email
+from app.inputs import LINE, TEXT, never_null, refuse_control_characters
 
 Text200 = Annotated[
     str,
     StringConstraints(strip_whitespace=True, max_length=200),
     AfterValidator(refuse_control_characters),
+    Field(json_schema_extra=TEXT),
 ]
-Name = Annotated[Text200, Field(min_length=1)]
-Email = Annotated[str, AfterValidator(normalize_email)]
+Name = Annotated[Text200, Field(min_length=1, json_schema_extra=LINE)]
+Email = Annotated[str, AfterValidator(normalize_email), Field(json_schema_extra=EMAIL)]
 Amount = Annotated[Decimal, Field(max_digits=AMOUNT_DIGITS, decimal_places=2, allow_inf_nan=False)]
 
 
@@ -39,7 +40,7 @@ class NewContact(BaseModel):
 class ContactChanges(BaseModel):
     """What is to change; what is left out stays."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", json_schema_extra=never_null)
 
     name: Name | None = None
     email: Email | None = None

@@ -5,9 +5,16 @@ from typing import Annotated
 import typer
 
 from app.dev.command import development_servers
-from app.tenancy.commands.organizations import LABEL, NAMES, TENANT, create
+from app.tenancy.commands.organizations import (
+    LABEL,
+    NAMES,
+    ROLES,
+    TENANT,
+    UNUSED,
+    create,
+)
 
-__all__ = ["LABEL", "MORE", "NAMES", "TENANT", "create"]
+__all__ = ["LABEL", "MORE", "NAMES", "ROLES", "TENANT", "UNUSED", "create"]
 
 
 def move(
