@@ -21,6 +21,11 @@ TEXT: dict[str, Any] = {"pattern": f"^{_FREE}*$"}
 LINE: dict[str, Any] = {"pattern": f"^{_FREE}*[!-~]{_FREE}*$"}
 """The same, with a visible character in it: what is left when spaces are stripped is not empty."""
 
+ONE_LINE: dict[str, Any] = {
+    "pattern": r"^[^\x00-\x1f\x7f\x85\u2028\u2029]*[!-~][^\x00-\x1f\x7f\x85\u2028\u2029]*$"
+}
+"""For `json_schema_extra`: what `refuse_line_breaks` lets in, with a visible character in it."""
+
 _NUMBER = re.compile(r"\s*[-+]?[\d._]+(?:[eE][-+]?\d+)?\s*")
 # An escape is one if an even number of backslashes is before it.
 _ESCAPED_NUL = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
@@ -50,6 +55,17 @@ def never_null(schema: dict[str, Any]) -> None:
         choices = [choice for choice in field.pop("anyOf", []) if choice != {"type": "null"}]
         field.pop("default", None)
         field.update(choices[0] if len(choices) == 1 else {"anyOf": choices} if choices else {})
+
+
+def refuse_line_breaks(value: str) -> str:
+    """The value as it is.
+
+    Raises:
+        ValueError: it is more than one line, or holds a control character.
+    """
+    if any(ord(character) < ord(" ") for character in value) or len(value.splitlines()) > 1:
+        raise ValueError("must be one line, without control characters")
+    return refuse_control_characters(value)
 
 
 def _refuse_unstorable(value: dict[str, Any]) -> dict[str, Any]:

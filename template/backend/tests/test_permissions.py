@@ -16,6 +16,7 @@ from starlette.routing import WebSocketRoute
 from app.auth.permissions import MEANINGS, ROLES, Permission
 from app.command_choices import tenancy
 from app.dev.servers import BACKEND
+from app.features import chosen
 from app.main import create_app
 from app.realtime import access
 from app.settings import Settings
@@ -37,11 +38,10 @@ PUBLIC = {
 }
 """What asks for no permission, and why."""
 
-RESERVED = {
-    "organization:read": "for an endpoint of the organization itself",
-    "members:read": "for endpoints of members",
-    "members:write": "for endpoints of members",
-}
+IS_MANAGED_HERE = "app.features.organizations.endpoints" in chosen.ENDPOINTS
+RESERVED = (
+    {} if IS_MANAGED_HERE else {"organization:write": "the provider renames organizations"}
+)
 """Permissions that no endpoint asks for yet, and what they are for."""
 
 

@@ -19,14 +19,15 @@ Permission: TypeAlias = Literal[
 ]
 
 MEANINGS: Mapping[Permission, str] = {
-    "organization:read": "See the organization",
+    "organization:read": "See the organization, and leave it",
+    "organization:write": "Rename the organization",
     "contacts:read": "See contacts",
     "contacts:write": "Add, change and delete contacts",
     "imports:read": "See imports, and download the rows that were rejected",
     "imports:write": "Upload a file of contacts",
     "realtime:connect": "Be told of changes as they happen",
     "members:read": "See who belongs to the organization",
-    "members:write": "Change and remove members",
+    "members:write": "Invite, change and remove members",
     "audit:read": "See who changed what, and when",
 }
 """What each permission lets somebody do, for people."""

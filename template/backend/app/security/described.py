@@ -18,6 +18,7 @@ _DESCRIPTIONS: Mapping[int, str] = {
     403: "The caller may not do this, or nothing of the tenant is served.",
     404: "There is no such thing among what the caller can see.",
     409: "The request conflicts with what is there.",
+    410: "It was there, and is over.",
     413: "The body is too large.",
     422: "Something in the request is not valid; `errors` names each field.",
     429: "Too many requests; Retry-After says when to go on.",
@@ -41,6 +42,11 @@ def describe_errors(app: FastAPI) -> None:
         return document
 
     app.openapi = openapi  # type: ignore[method-assign]
+
+
+def also(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """For `responses=` of an endpoint: errors that only it can end with."""
+    return {status: _response(status) for status in statuses}
 
 
 def _complete(document: dict[str, Any]) -> None:

@@ -33,6 +33,9 @@ ALONE = frozenset(
 )
 """What people do as nobody's member, whatever organization their token names."""
 
+MANAGED = ("/api/v1/organizations/", "/api/v1/invitations", "/api/v1/members/")
+"""Where organizations are managed, which is refused for those of the provider, as they are here."""
+
 OUTSIDERS = ("removed member",)
 """People with genuine tokens who must not reach a tenant, as `Tenant.outsiders` makes them."""
 

@@ -13,6 +13,7 @@ from app.features.invitations.schemas import (
     NewInvitation,
 )
 from app.json_sql import JSONText
+from app.security.described import also
 
 router = APIRouter(prefix="/invitations", tags=["invitations"])
 
@@ -48,7 +49,7 @@ async def revoke(access: Writer, invitation_id: UUID) -> Response:
     return Response(status_code=204)
 
 
-@router.post("/accept")
+@router.post("/accept", responses=also(404, 410))
 async def accept(caller: Annotated[Caller, person()], acceptance: Acceptance) -> Accepted:
     """Become a member, as whom the invitation was sent to: the provider must have confirmed that
     address as the caller's.

@@ -5,7 +5,7 @@ from uuid import UUID
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from app.auth.permissions import Role
-from app.features.contacts.rules import normalize_email
+from app.features.contacts.rules import EMAIL, normalize_email
 
 
 class NewInvitation(BaseModel):
@@ -13,7 +13,7 @@ class NewInvitation(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    email: Annotated[str, AfterValidator(normalize_email)]
+    email: Annotated[str, AfterValidator(normalize_email), Field(json_schema_extra=EMAIL)]
     role: Role = "member"
 
 

@@ -2,14 +2,15 @@ from datetime import datetime
 from typing import Annotated
 from uuid import UUID
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, StringConstraints
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 
-from app.inputs import refuse_control_characters
+from app.inputs import ONE_LINE, refuse_line_breaks
 
 Name = Annotated[
     str,
-    StringConstraints(strip_whitespace=True, min_length=1, max_length=100, pattern=r"^[^\t\r\n]*$"),
-    AfterValidator(refuse_control_characters),
+    StringConstraints(strip_whitespace=True, min_length=1, max_length=100),
+    AfterValidator(refuse_line_breaks),
+    Field(json_schema_extra=ONE_LINE),
 ]
 """One line: it stands in the subject of mails."""
 
