@@ -12,7 +12,8 @@ from app.dev.command import development_servers
 
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, help=__doc__)
 for _group in iter_modules(commands.__path__):
-    app.add_typer(import_module(f"{commands.__name__}.{_group.name}").group, name=_group.name)
+    _module = import_module(f"{commands.__name__}.{_group.name}")
+    app.add_typer(_module.group, name=_group.name.replace("_", "-"))
 
 # Commands import what they need when they run, so that `--help` and `token` answer at once.
 

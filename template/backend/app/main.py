@@ -13,6 +13,7 @@ from app.auth.verifier import TokenVerifier
 from app.choices import channel, queue, tenancy
 from app.database import refuse_unsafe_login
 from app.features import chosen
+from app.features.api_keys import endpoints as api_keys
 from app.features.contacts import endpoints as contacts
 from app.features.imports import endpoints as imports
 from app.features.me import endpoints as me
@@ -73,7 +74,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
 
     # First, because routes are tried in order; and each by itself, because a router inside of
     # another router is searched twice.
-    for feature in (me, contacts, imports, audit, realtime):
+    for feature in (me, contacts, imports, audit, realtime, api_keys):
         app.include_router(feature.router, prefix=API)
     for name in chosen.ENDPOINTS:
         app.include_router(import_module(name).router, prefix=API)

@@ -43,6 +43,9 @@ class Settings(
     max_upload_bytes: int = Field(default=100 * 1024 * 1024, gt=0)
     rate_limit_per_principal: str = "6000/minute"
     rate_limit_per_address: str = "12000/minute"
+    api_key_max_days: int = Field(
+        default=365, ge=1, le=3650, description="How long an API key may be good, in days."
+    )
     rate_limit_storage: str = Field(
         default="async+memory://",
         description="A `limits` storage URI. In memory each API process counts for itself.",

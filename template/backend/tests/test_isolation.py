@@ -196,6 +196,7 @@ def _value(table: Table, column: str) -> object:
     values: dict[str, object] = {
         "uuid": uuid4(),
         "text": f"w-{uuid4().hex}",
+        "text[]": [f"w-{uuid4().hex}"],
         "bytea": uuid4().bytes * 2,
         "jsonb": Jsonb({}),
         "boolean": True,

@@ -9,6 +9,7 @@ import json
 import re
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
@@ -89,8 +90,8 @@ class Operation:
             return self._example(self.schemas[schema["$ref"].rsplit("/", 1)[1]], text)
         if "enum" in schema:
             return schema["enum"][0]
-        for choice in schema.get("anyOf", []):
-            return self._example(choice, text)
+        if "anyOf" in schema:
+            return self._example(schema["anyOf"][0], text)
         kind = schema.get("type")
         if kind == "object":
             return {
@@ -98,13 +99,20 @@ class Operation:
                 for name, part in schema.get("properties", {}).items()
             }
         if kind == "string":
+            tomorrow = datetime.now(UTC) + timedelta(days=1)
             formats = {
                 "uuid": str(uuid4()),
-                "date": "2030-01-31",
-                "date-time": "2030-01-31T12:00:00Z",
+                "date": tomorrow.date().isoformat(),
+                "date-time": tomorrow.isoformat(),
             }
             return formats.get(schema.get("format", ""), text)
-        examples: dict[Any, Any] = {"integer": 1, "number": 1, "boolean": True, "array": []}
+        few = schema.get("minItems", 0)
+        examples: dict[Any, Any] = {
+            "integer": 1,
+            "number": 1,
+            "boolean": True,
+            "array": [self._example(schema["items"], text)] * few if few else [],
+        }
         assert kind in examples, f"{self}: say how a value of {schema} is made"
         return examples[kind]
 
@@ -204,7 +212,18 @@ class World:
             " values (%s, %s, 1, 2, 'bad', %s)".encode(),
             [tenant_id, run, Jsonb([f"secret-{made.name}"])],
         )
+        key = one(
+            "insert into app.api_keys"
+            " (tenant_id, user_id, name, hash, ending, scopes, expires_at)"
+            " values (%s, %s, %s, sha256(%s), 'abcd', '{contacts:read}', now() + interval '1 day')"
+            " returning id",
+            tenant_id,
+            made.made.user_id,
+            f"secret-{made.name}",
+            made.name.encode(),
+        )
         made.ids = {
+            "api_key_id": key,
             "tenant": str(tenant_id),
             "user": str(made.made.user_id),
             "contact_id": contact,

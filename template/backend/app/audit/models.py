@@ -19,6 +19,7 @@ class AuditEvent(Base):
     tenant_id: Mapped[UUID | None]
     actor_id: Mapped[UUID | None]
     actor: Mapped[str | None]
+    api_key_id: Mapped[UUID | None]
     login: Mapped[str]
     request_id: Mapped[str | None]
     action: Mapped[str]

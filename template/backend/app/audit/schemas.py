@@ -13,6 +13,7 @@ class AuditEventOut(BaseModel):
     tenant_id: UUID | None
     actor_id: UUID | None
     actor: str | None
+    api_key_id: UUID | None
     login: str
     request_id: str | None
     action: str

@@ -15,12 +15,14 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app.auth.errors import InvalidToken, KeysUnavailable, www_authenticate
 from app.auth.identity import Identity
+from app.auth.keys import PREFIX, read_key
 from app.auth.permissions import Permission, Role, permissions_of, role_named
 from app.choices import tenancy
 from app.database import Session
 from app.logs import bind_actor
 from app.security.problems import Problem
 from app.settings import Settings
+from app.statements import first
 from app.storage import Files, Storage
 from app.tenancy.session import Standing, transaction
 
@@ -30,8 +32,14 @@ _NOT_READY_SECONDS = 5
 NAMED_ORGANIZATION = "X-Organization"
 """The header with which a request names an organization, by our id, if its token names none."""
 
-_bearer = HTTPBearer(auto_error=False, description="A token of the sign-in provider.")
+_bearer = HTTPBearer(
+    auto_error=False, description="A token of the sign-in provider, or an API key."
+)
 _Bearer = Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
+_BAD_KEY = ("This API key is unknown, revoked or expired.", None)
+_USED = text("""
+    select k.scopes, k.expires_at, app.note_key_use() from app.api_keys k where k.id = :key_id
+""")
 _RECORD_DENIED = text("""
     select audit.record_event('access.denied', jsonb_build_object('path', cast(:path as text)))
 """)
@@ -72,7 +80,8 @@ class Caller:
         async with transaction(self.engine, claims, self.request_id) as (session, standing):
             if (refusal := closed(standing)) is not None:
                 raise refusal
-            if principal_of(self.principal.identity, standing) != self.principal:
+            known = standing.user_id is not None
+            if not known or principal_of(self.principal.identity, standing) != self.principal:
                 raise Problem(403, "Not allowed", "What you may do has just changed.")
             yield session
 
@@ -97,8 +106,12 @@ async def _authenticate(
     if len(request.headers.getlist("Authorization")) > 1:
         # Whatever stands before the API may have looked at the other one.
         raise _unauthorized("Send one Authorization header.", None)
+    token = credentials.credentials
     try:
-        identity: Identity = await request.app.state.verifier.verify(credentials.credentials)
+        if token.startswith(PREFIX):
+            identity = read_key(token)
+        else:
+            identity = await request.app.state.verifier.verify(token)
     except InvalidToken as error:
         log.info("token.refused", reason=error.reason)
         raise _unauthorized(error.detail, error) from error
@@ -111,7 +124,11 @@ async def _authenticate(
         ) from error
     await request.app.state.principal_limit.check(identity.subject)
     named = _named(request)
-    return identity if named is None else replace(identity, tenant_id=named)
+    if named is None or identity.tenant_id == named:
+        return identity
+    if identity.key_id is not None:
+        raise Problem(403, "Not allowed", "This API key is for another organization.")
+    return replace(identity, tenant_id=named)
 
 
 def _named(request: Request) -> UUID | None:
@@ -136,14 +153,18 @@ async def _prove(
 ) -> AsyncIterator[Access]:
     identity = await _authenticate(request, credentials)
     if alone:
+        if identity.key_id is not None:
+            raise Problem(403, "Not allowed", "No API key may do this: sign in.")
         identity = identity.alone()
     engine: AsyncEngine = request.app.state.engine
     async with transaction(engine, identity.claims(), request.state.request_id) as (
         session,
         standing,
     ):
-        refusal = closed(standing) or _elsewhere(identity, standing)
+        refusal = closed(standing) or _unproven(identity, standing)
         if refusal is None:
+            if identity.key_id is not None:
+                identity = await _used(session, identity)
             principal = principal_of(identity, standing)
             bind_actor(request, actor_id=principal.user_id, tenant_id=principal.tenant_id)
             refusal = _refusal(principal, permission)
@@ -175,18 +196,33 @@ def closed(standing: Standing) -> Problem | None:
     )
 
 
-def _elsewhere(identity: Identity, standing: Standing) -> Problem | None:
-    """The refusal of who named an organization and is not in it, whether there is one or not."""
+def _unproven(identity: Identity, standing: Standing) -> Problem | None:
+    """The refusal of a key that is no good, and of who named an organization and is not in it.
+
+    Whether there is such a key, or such an organization, does not show.
+    """
+    if identity.key_id is not None and standing.user_id is None:
+        return _unauthorized(*_BAD_KEY)
     if identity.tenant_id in {None, standing.tenant_id}:
         return None
     return Problem(403, "Not allowed", "You are not a member of this organization.")
+
+
+async def _used(session: Session, identity: Identity) -> Identity:
+    """The identity with what the key is limited to; the database notes that it is in use."""
+    row = await first(session, _USED, {"key_id": identity.key_id})
+    if row is None:
+        raise RuntimeError("a key that was proven cannot be seen by its person")
+    scopes, expires_at, _ = row
+    return replace(identity, scopes=frozenset(scopes), expires_at=int(expires_at.timestamp()))
 
 
 def _refusal(principal: Principal, permission: Permission | None) -> Problem | None:
     if permission is None or permission in principal.permissions:
         return None
     if principal.tenant_id is not None:
-        detail = f'The role "{principal.role}" does not have the permission {permission}.'
+        who = f'role "{principal.role}"' if principal.identity.scopes is None else "API key"
+        detail = f"The {who} does not have the permission {permission}."
     else:
         detail = tenancy.why_no_tenant(principal.identity)
     return Problem(403, "Not allowed", detail)
@@ -250,11 +286,12 @@ def principal_of(identity: Identity, standing: Standing) -> Principal:
     if standing.user_id is None:
         raise RuntimeError("app.sign_in left a verified user unknown")
     role = role_named(standing.role) if standing.role else None
+    permissions = permissions_of(role)
     return Principal(
         user_id=standing.user_id,
         tenant_id=standing.tenant_id,
         role=role,
-        permissions=permissions_of(role),
+        permissions=permissions if identity.scopes is None else permissions & identity.scopes,
         identity=identity,
     )
 

@@ -16,6 +16,8 @@ Permission: TypeAlias = Literal[
     "members:read",
     "members:write",
     "audit:read",
+    "api_keys:read",
+    "api_keys:write",
 ]
 
 MEANINGS: Mapping[Permission, str] = {
@@ -29,13 +31,21 @@ MEANINGS: Mapping[Permission, str] = {
     "members:read": "See who belongs to the organization",
     "members:write": "Invite, change and remove members",
     "audit:read": "See who changed what, and when",
+    "api_keys:read": "See API keys: one's own, or as an admin all",
+    "api_keys:write": "Make API keys for oneself, and revoke those that one sees",
 }
 """What each permission lets somebody do, for people."""
 
 _VIEWER: frozenset[Permission] = frozenset(
     {"organization:read", "contacts:read", "imports:read", "realtime:connect"}
 )
-_MEMBER: frozenset[Permission] = _VIEWER | {"contacts:write", "imports:write", "members:read"}
+_MEMBER: frozenset[Permission] = _VIEWER | {
+    "contacts:write",
+    "imports:write",
+    "members:read",
+    "api_keys:read",
+    "api_keys:write",
+}
 _ADMIN: frozenset[Permission] = _MEMBER | {"organization:write", "members:write", "audit:read"}
 
 ROLES: Mapping[Role, frozenset[Permission]] = {
@@ -44,6 +54,12 @@ ROLES: Mapping[Role, frozenset[Permission]] = {
     "member": _MEMBER,
     "viewer": _VIEWER,
 }
+
+
+NO_SCOPES: frozenset[Permission] = frozenset(
+    {"organization:write", "members:write", "api_keys:write"}
+)
+"""What no API key may do: whoever finds one must not be able to let others in, or to stay."""
 
 
 def role_named(name: str) -> Role:

@@ -13,7 +13,16 @@ from app.choices import tenancy
 from app.command_choices import tenancy as words
 from app.settings import get_settings
 from app.storage import Storage
-from app.tenancy.operate import Connection, Tenant, acting_on, connect, find, owner_url, set_state
+from app.tenancy.operate import (
+    Connection,
+    Tenant,
+    acting_on,
+    connect,
+    find,
+    owner_url,
+    set_state,
+    visible,
+)
 from app.tenancy.tables import tenant_tables
 
 _PAGE_ROWS = 1000
@@ -41,19 +50,12 @@ def list_tenants(state: str | None) -> None:
                     _LINE.format("id", "state", "since", f"external id, {words.LABEL}, name")
                 )
             names = (tenant.external_id, tenant.label, tenant.name)
-            shown = ", ".join(_visible(name) for name in names)
+            shown = ", ".join(visible(name) for name in names)
             since = f"{tenant.since:%Y-%m-%d %H:%M}"
             typer.echo(_LINE.format(str(tenant.id), tenant.state, since, shown))
             count += 1
     if count == 0:
         typer.echo(f"No {words.TENANT} yet." if state is None else f"None is {state}.")
-
-
-def _visible(name: str | None) -> str:
-    """A name on one line: what would move the cursor or colour the screen is escaped."""
-    if name is None:
-        return "-"
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in name)
 
 
 def show(name: str) -> None:

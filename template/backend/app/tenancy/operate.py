@@ -165,3 +165,10 @@ def set_state(
     """
     for known in dict.fromkeys((home, connection)):
         known.execute("select app.set_tenant_state(%s, %s, %s)", (tenant_id, state, reason))
+
+
+def visible(name: str | None) -> str:
+    """A name on one line: what would move the cursor or colour the screen is escaped."""
+    if name is None:
+        return "-"
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in name)

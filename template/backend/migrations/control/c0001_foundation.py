@@ -28,11 +28,13 @@ def upgrade() -> None:
     body = UUID_V7 if server_version() >= 180000 else UUID_V7_BEFORE_POSTGRES_18  # noqa: PLR2004
     run_sql(f"create function app.uuid_v7() returns uuid language sql volatile {body}")
     run_file("0001_outbox.sql")
+    run_file("0001_api_keys.sql")
     run_file("0001_identity.sql")
     run_file(tenancy.IDENTITY_SQL)
     run_file("0001_access.sql")
     run_file("0001_jobs.sql")
     run_file("0001_realtime.sql")
+    run_file("0001_api_key_policies.sql")
     run_file("0001_grants.sql")
     run_file("0001_audit.sql")
     run_file("0001_isolate.sql")

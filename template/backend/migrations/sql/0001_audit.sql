@@ -13,6 +13,7 @@ create table audit.events (
     tenant_id uuid,
     actor_id uuid,
     actor text,
+    api_key_id uuid,
     login text not null default session_user,
     request_id text,
     action text not null,
@@ -25,6 +26,7 @@ comment on table audit.events is
     'One recorded change, or one event that the application reports. There is no foreign key: '
     'the trail outlives what it speaks of.';
 comment on column audit.events.actor is 'The provider''s id of the person, kept when the user is erased.';
+comment on column audit.events.api_key_id is 'The key of that person that a program used, if one did.';
 comment on column audit.events.login is 'The database login; tells a change by hand from one by the application.';
 -- The one index. A primary key would be a second, paid for by every row that anyone writes.
 create index on audit.events (tenant_id, id);
@@ -112,6 +114,7 @@ declare
     tenant_column text := tg_argv[0];
     actor_id uuid;
     actor text;
+    key_id uuid := (app.claims() ->> 'key_id')::uuid;
     request_id text := app.request_id();
     first_id uuid := app.uuid_v7();
 begin
@@ -119,24 +122,24 @@ begin
     select a.user_id, a.subject into actor_id, actor from app.current_access() a;
     if tg_op = 'INSERT' then
         insert into audit.events
-            (id, tenant_id, actor_id, actor, request_id, action, table_name, row_id, new)
+            (id, tenant_id, actor_id, actor, api_key_id, request_id, action, table_name, row_id, new)
         select app.uuid_v7_nth(first_id, row_number() over ()),
-               (c.new ->> tenant_column)::uuid, actor_id, actor, request_id,
+               (c.new ->> tenant_column)::uuid, actor_id, actor, key_id, request_id,
                'insert', tg_table_name, c.id, c.new
         from (select n.id, to_jsonb(n) as new from new_rows n offset 0) c;
     elsif tg_op = 'DELETE' then
         insert into audit.events
-            (id, tenant_id, actor_id, actor, request_id, action, table_name, row_id, old)
+            (id, tenant_id, actor_id, actor, api_key_id, request_id, action, table_name, row_id, old)
         select app.uuid_v7_nth(first_id, row_number() over ()),
-               (c.old ->> tenant_column)::uuid, actor_id, actor, request_id,
+               (c.old ->> tenant_column)::uuid, actor_id, actor, key_id, request_id,
                'delete', tg_table_name, c.id, c.old
         from (select o.id, to_jsonb(o) as old from old_rows o offset 0) c;
     else
         -- A full join, so that even an update that changes the id leaves both sides behind.
         insert into audit.events
-            (id, tenant_id, actor_id, actor, request_id, action, table_name, row_id, old, new)
+            (id, tenant_id, actor_id, actor, api_key_id, request_id, action, table_name, row_id, old, new)
         select app.uuid_v7_nth(first_id, row_number() over ()),
-               (coalesce(c.new, c.old) ->> tenant_column)::uuid, actor_id, actor, request_id,
+               (coalesce(c.new, c.old) ->> tenant_column)::uuid, actor_id, actor, key_id, request_id,
                'update', tg_table_name, c.id, c.old, c.new
         from (
             select coalesce(n.id, o.id) as id, to_jsonb(o) as old, to_jsonb(n) as new
@@ -161,9 +164,10 @@ $$;
 create function audit.record_event(action text, detail jsonb default '{}') returns void
 language sql security definer set search_path = ''
 as $$
-    insert into audit.events (tenant_id, actor_id, actor, request_id, action, new)
-    values (app.current_tenant_id(), app.current_user_id(), app.claims() ->> 'sub',
-            app.request_id(), action, detail)
+    insert into audit.events (tenant_id, actor_id, actor, api_key_id, request_id, action, new)
+    select a.tenant_id, a.user_id, coalesce(a.subject, app.claims() ->> 'sub'),
+           (app.claims() ->> 'key_id')::uuid, app.request_id(), action, detail
+    from (select) nobody left join app.current_access() a on true
 $$;
 
 -- For what an operator does with a tenant as a whole.

@@ -2,7 +2,10 @@
 -- that migrates, which reads no tenant's rows; to export or delete one, they act as app_operator.
 
 select app.let_operate('public.tenants', 'id', array['select']),
-       app.let_operate('app.outbox', 'tenant_id');
+       app.let_operate('app.outbox', 'tenant_id'),
+       app.let_operate('app.api_keys', 'tenant_id'),
+       app.let_operate('app.api_key_uses', 'tenant_id'),
+       app.audit('app.api_keys', 'tenant_id');
 
 grant create on schema app to app_definer;
 set role app_definer;

@@ -82,6 +82,17 @@ create policy definer_update on public.memberships for update to app_definer
 grant create on schema app to app_definer;
 set role app_definer;
 
+-- Who is let in again gets new keys.
+create function app.end_keys() returns trigger
+language plpgsql security definer set search_path = ''
+as $$
+begin
+    update app.api_keys k set revoked_at = now()
+    where k.tenant_id = new.org_id and k.user_id = new.user_id and k.revoked_at is null;
+    return null;
+end;
+$$;
+
 -- Everything there is to know about who is asking, in one look. No row: nobody we know. A worker has
 -- no token: it claims a job, and the proof is that it runs that job now. A worker that was taken for
 -- dead, and whose job was given to another, sees nothing any more.
@@ -99,6 +110,13 @@ as $$
     left join public.memberships m
         on m.org_id = t.id and m.user_id = u.id and m.status = 'active'
     where u.subject = app.claims() ->> 'sub' and session_user <> 'app_worker'
+    union all
+    select k.user_id, u.subject, k.tenant_id, m.role, 'infinity'
+    from app.presented_key() k
+    join public.users u on u.id = k.user_id
+    join public.tenants t on t.id = k.tenant_id and t.state = 'active'
+    join public.memberships m
+        on m.org_id = t.id and m.user_id = u.id and m.status = 'active'
     union all
     select j.user_id, u.subject, j.tenant_id, 'worker', null
     from app.outbox j
@@ -244,6 +262,17 @@ $$;
 
 reset role;
 revoke create on schema app from app_definer;
+
+do $$
+begin
+    execute 'set role app_definer';
+    execute format('grant execute on function app.end_keys() to %I', session_user);
+    execute 'reset role';
+end;
+$$;
+create trigger end_keys after update on public.memberships
+    for each row when (new.status = 'removed' and old.status <> 'removed')
+    execute function app.end_keys();
 
 -- Whether the token says something that the tables do not say yet.
 create function app.token_is_news(role text, role_as_of timestamptz) returns boolean

@@ -18,6 +18,11 @@ as $$
     left join public.tenants t on t.id = u.id and t.state = 'active'
     where u.subject = app.claims() ->> 'sub' and session_user <> 'app_worker'
     union all
+    select k.user_id, u.subject, t.id, 'owner', null
+    from app.presented_key() k
+    join public.users u on u.id = k.user_id
+    join public.tenants t on t.id = k.tenant_id and t.id = u.id and t.state = 'active'
+    union all
     select j.user_id, u.subject, j.tenant_id, 'worker', null
     from app.outbox j
     left join public.users u on u.id = j.user_id

@@ -176,6 +176,14 @@ create policy ticket_of_a_person on app.realtime_tickets for insert to app_tenan
         and (select pg_has_role(session_user, 'app_api', 'member'))
     );
 
+grant select, insert on app.api_keys to app_tenant;
+grant update (revoked_at) on app.api_keys to app_tenant;
+grant select on app.api_key_uses to app_tenant;
+alter policy tenant_select on app.api_keys to app_api, app_tenant;
+alter policy tenant_insert on app.api_keys to app_api, app_tenant;
+alter policy tenant_update on app.api_keys to app_api, app_tenant;
+alter policy tenant_select on app.api_key_uses to app_api, app_tenant;
+
 grant execute on function
     app.uuid_v7(), app.uuid_v7_nth(uuid, bigint), app.claims(), app.request_id(),
     app.default_tenant_id(), app.claimed_organization(), app.named_organization(),
@@ -190,7 +198,7 @@ begin
     grant execute on function
         app.current_access(), app.current_user_id(), app.current_tenant_id(),
         app.current_member_role(), app.current_job_id(), app.cancel_job(uuid),
-        app.rename_organization(text), app.change_member(uuid, text), app.my_membership_id()
+        app.note_key_use(), app.rename_organization(text), app.change_member(uuid, text), app.my_membership_id()
     to app_tenant;
     grant execute on function app.revision_of(uuid) to app_api, app_worker;
     grant execute on function app.count_tenants_behind(text[]) to app_api;

@@ -16,6 +16,7 @@ from app.tenancy.database_places import DatabasePlaces, copy_template, template_
 from tests.tenants.organizations import (
     ALONE,
     FINDINGS,
+    MANAGED,
     MUTATIONS,
     NAMED,
     OUTSIDERS,
@@ -34,6 +35,7 @@ from tests.tenants.organizations import (
 __all__ = [
     "ALONE",
     "FINDINGS",
+    "MANAGED",
     "MUTATIONS",
     "NAMED",
     "OUTSIDERS",

@@ -26,6 +26,9 @@ UNSCOPED: dict[str, str] = {}
 ALONE: frozenset[tuple[str, str]] = frozenset()
 """What people do as nobody's member: nothing, as everybody is a tenant."""
 
+MANAGED: tuple[str, ...] = ()
+"""Where organizations are managed: there are none."""
+
 OUTSIDERS = ("newcomer who names the person's id",)
 """People with genuine tokens who must not reach a tenant, as `Tenant.outsiders` makes them."""
 
