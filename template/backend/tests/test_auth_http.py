@@ -3,6 +3,7 @@
 import httpx
 import pytest
 
+from app.auth.verifier import LAST_SECOND
 from app.dev.choices import provider
 from app.dev.processes import LOOPBACK, free_port
 from tests.conftest import MintToken
@@ -101,3 +102,25 @@ async def test_a_token_anywhere_else_is_none(api: httpx.AsyncClient, token: Mint
         {"headers": {"X-Authorization": f"Bearer {good}", "Proxy-Authorization": f"Bearer {good}"}},
     ):
         assert (await api.get("/api/v1/me", **where)).status_code == 401  # type: ignore[arg-type]
+
+
+async def test_times_at_the_end_of_the_calendar_are_stored(
+    api: httpx.AsyncClient, token: MintToken
+) -> None:
+    last = token(user="u_last", exp=LAST_SECOND, iat=0)
+    headers = {"Authorization": f"Bearer {last}"}
+    assert (await api.get("/api/v1/me", headers=headers)).status_code == 200
+    assert (await api.post("/api/v1/realtime/tickets", headers=headers)).status_code == 201
+    beyond = token(user="u_last", exp=LAST_SECOND + 1)
+    assert (await ask(api, beyond)).status_code == 401
+
+
+async def test_a_refusal_repeats_nothing_of_the_token(
+    api: httpx.AsyncClient, token: MintToken
+) -> None:
+    bait = "bait\r\nSet-Cookie: a=b"
+    for forged in (token(sub=bait), token(iss=bait), token(nbf=bait), f"{bait}.{bait}.{bait}"):
+        sent = [("Authorization", f"Bearer {forged}".replace("\r\n", " ").encode())]
+        refused = await api.get("/api/v1/me", headers=sent)  # type: ignore[arg-type]
+        assert refused.status_code == 401
+        assert "bait" not in refused.text + str(refused.headers)

@@ -37,7 +37,7 @@ OPTIONAL = ("line_items", ["note:text?", "invoice_id:uuid?", "type:int?"])
 
 def copy_backend(target: Path) -> Path:
     # The caches are taken along: what they know of these files, the tools need not find out again.
-    skipped = shutil.ignore_patterns(".venv", ".pytest_cache", ".dev")
+    skipped = shutil.ignore_patterns(".venv", ".pytest_cache", ".hypothesis", ".dev")
     shutil.copytree(BACKEND, target, ignore=skipped)
     return target
 
