@@ -57,22 +57,30 @@ def combinations() -> list[Answers]:
         return [answers for answers in every if _accepts(source, Path(scratch, "copy"), answers)]
 
 
+# Answers that are tried together: each of them needs a combination, and one is enough for both.
+COMPANY: Mapping[str, Mapping[str, str]] = {
+    "schemas": {"auth_provider": "supabase"},
+    "databases": {"auth_provider": "oidc"},
+}
+
+
 def covering() -> list[Answers]:
     """Few combinations in which every answer of every question occurs, the defaults first.
 
     For what is dear to run: each of them boots a product, which takes about a minute. The defaults,
-    then each other answer as `each` has it. So a fault of one answer shows, and a fault of two that
-    meet in no combination here is left to the tests of every combination.
+    then each answer that did not occur yet as `each` has it. So a fault of one answer shows, and a
+    fault of two that meet in no combination here is left to the tests of every combination.
     """
-    defaults = _defaults()
-    others = [
-        answers for name in defaults for answers in each(name) if answers[name] != defaults[name]
-    ]
-    return [defaults, *others]
+    found: list[Answers] = [_defaults()]
+    for question, offered in choices().items():
+        for answer in offered:
+            if all(answers[question] != answer for answers in found):
+                found.append(_with(question, answer))
+    return found
 
 
 def each(question: str) -> list[Answers]:
-    """A combination for each answer to one question, with the defaults for company.
+    """A combination for each answer to one question, with COMPANY, else the defaults, for company.
 
     Only the queue is the one that needs no server of its own, unless it is the queue that is being
     varied, or the answer does not go with that one.
@@ -84,7 +92,7 @@ def each(question: str) -> list[Answers]:
 
 
 def _with(question: str, answer: str) -> Answers:
-    wanted = {question: answer}
+    wanted = {**COMPANY.get(answer, {}), question: answer}
     for company in (_defaults() | {"queue_backend": "procrastinate"}, _defaults()):
         if company | wanted in combinations():
             return company | wanted

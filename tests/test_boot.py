@@ -108,7 +108,6 @@ def imported(product: Product, tmp_path_factory: pytest.TempPathFactory) -> Impo
 # --- Start ---
 
 
-@pytest.mark.sign_in
 def test_it_is_alive_and_ready(running: Product) -> None:
     http = running.anonymous()
     assert http.get("/healthz").json() == {"status": "alive"}
@@ -119,7 +118,6 @@ def test_it_is_alive_and_ready(running: Product) -> None:
     assert "http_request" in http.get("/metrics").text
 
 
-@pytest.mark.sign_in
 def test_a_token_says_who_i_am(running: Product) -> None:
     token = running.make("-s", "token", "user=u1")
     assert token.count("\n") == 1
@@ -136,7 +134,6 @@ def test_a_token_says_who_i_am(running: Product) -> None:
         assert (me["organization"], me["role"]) == (None, "owner")
 
 
-@pytest.mark.sign_in
 @pytest.mark.usefixtures("organizations")
 def test_a_token_says_where_i_am(running: Product) -> None:
     token = running.make("-s", "token", "user=u2", "org=umbrella", "role=viewer")
@@ -147,7 +144,6 @@ def test_a_token_says_where_i_am(running: Product) -> None:
     assert Client(running, "", token.strip()).get("/me")["organization"] is None
 
 
-@pytest.mark.sign_in
 def test_without_a_token_nobody_is_let_in(running: Product) -> None:
     http = running.anonymous()
     for path in ("/me", "/contacts", "/imports", "/audit-events"):
@@ -342,7 +338,6 @@ def test_a_resume_from_what_never_was_is_said_to_be_one(imported: Imported) -> N
 # --- WebSocket ---
 
 
-@pytest.mark.sign_in
 def test_a_ticket_opens_one_socket(client: Client) -> None:
     ticket = client.ticket()
     with open_socket(client.product, ticket) as socket:
@@ -385,7 +380,6 @@ def code_of_close(socket: ClientConnection) -> int:
 # --- Audit ---
 
 
-@pytest.mark.sign_in
 def test_a_change_is_recorded_with_who_where_and_what(client: Client) -> None:
     added = client.add_contact(name="Ada", amount="1.00")
     request_id = "change-of-a-contact"
@@ -480,7 +474,6 @@ def test_another_tenant_sees_nothing(imported: Imported) -> None:
     assert owner.get(f"/contacts/{contact['id']}") == contact
 
 
-@pytest.mark.sign_in
 def test_no_header_chooses_another_tenant(client: Client) -> None:
     stranger = client.product.sign_in("u2")
     client.add_contact()
@@ -593,7 +586,6 @@ def test_a_tenant_that_is_suspended_is_out_at_once(running: Product) -> None:
     assert client.everything("/contacts") == [contact]
 
 
-@pytest.mark.sign_in
 @pytest.mark.usefixtures("organizations")
 def test_a_member_is_out_at_once(running: Product) -> None:
     admin = running.sign_in()
@@ -619,7 +611,6 @@ def test_a_member_is_out_at_once(running: Product) -> None:
 # --- Tokens ---
 
 
-@pytest.mark.sign_in
 def test_forged_tokens_are_refused(running: Product) -> None:
     client = running.sign_in()
     forger = Forger(running, client.token)
@@ -716,7 +707,6 @@ def test_the_queue_can_be_looked_into(running: Product) -> None:
     until(is_shown, f"a dashboard at {found[1]}", 90.0)
 
 
-@pytest.mark.sign_in
 def test_the_doctor_finds_nothing(running: Product) -> None:
     running.make("doctor")
 

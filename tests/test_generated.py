@@ -21,7 +21,6 @@ SELECTED = {
     "tenancy_model": (
         "not (test_queue or test_dev or test_valkey or test_realtime_redis or test_intake)"
     ),
-    "auth_provider": "test_auth or test_oidc or test_members_http or test_isolation_http",
     # Last, because the queue that needs no server also accompanies the other answers.
     "queue_backend": (
         "not (test_new_table or (test_tenants and not job) or test_auth or test_members or "

@@ -28,7 +28,6 @@ def _oidc() -> list[Answers]:
 
 
 pytestmark = [
-    pytest.mark.sign_in,
     pytest.mark.skipif(shutil.which("npm") is None, reason="the provider needs Node and npm"),
     pytest.mark.parametrize("combination", _oidc(), ids=name_of, indirect=True, scope="session"),
 ]

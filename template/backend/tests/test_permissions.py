@@ -39,9 +39,7 @@ PUBLIC = {
 """What asks for no permission, and why."""
 
 IS_MANAGED_HERE = "app.features.organizations.endpoints" in chosen.ENDPOINTS
-RESERVED = (
-    {} if IS_MANAGED_HERE else {"organization:write": "the provider renames organizations"}
-)
+RESERVED = {} if IS_MANAGED_HERE else {"organization:write": "the provider renames organizations"}
 """Permissions that no endpoint asks for yet, and what they are for."""
 
 
