@@ -6,30 +6,41 @@ create trigger register_tenant after insert on public.users
 grant create on schema app to app_definer;
 set role app_definer;
 
--- Everything there is to know about who is asking, in one look. No row: nobody we know. A worker has
+-- Everything there is to know about who is asking, in one look. All of it null: nobody we know. A worker has
 -- no token: it claims a job, and the proof is that it runs that job now. A worker that was taken for
 -- dead, and whose job was given to another, sees nothing any more.
-create function app.current_access()
-returns table (user_id uuid, subject text, tenant_id uuid, role text, role_as_of timestamptz)
-language sql stable security definer set search_path = '' rows 1
+create function app.current_access(
+    out user_id uuid, out subject text, out tenant_id uuid, out role text,
+    out role_as_of timestamptz
+)
+language plpgsql stable security definer set search_path = ''
 as $$
-    select t.id, u.subject, t.id, case when t.id is not null then 'owner' end, null::timestamptz
-    from public.users u
-    left join public.tenants t on t.id = u.id and t.state = 'active'
-    where u.subject = app.claims() ->> 'sub' and session_user <> 'app_worker'
-    union all
-    select k.user_id, u.subject, t.id, 'owner', null
-    from app.presented_key() k
-    join public.users u on u.id = k.user_id
-    join public.tenants t on t.id = k.tenant_id and t.id = u.id and t.state = 'active'
-    union all
-    select j.user_id, u.subject, j.tenant_id, 'worker', null
-    from app.outbox j
-    left join public.users u on u.id = j.user_id
-    where j.id = (app.claims() ->> 'job_id')::uuid
-      and j.worker_id = (app.claims() ->> 'worker_id')::uuid
-      and pg_has_role(session_user, 'app_worker', 'member')
-      and app.is_served(j.tenant_id)
+declare
+    asked jsonb := app.claims();
+begin
+    -- One look, not one at every kind of claims: this runs several times in each request.
+    if asked ? 'sub' then
+        select t.id, u.subject, t.id, case when t.id is not null then 'owner' end
+        into user_id, subject, tenant_id, role
+        from public.users u
+        left join public.tenants t on t.id = u.id and t.state = 'active'
+        where u.subject = asked ->> 'sub' and session_user <> 'app_worker';
+    elsif asked ? 'key_id' then
+        select t.id, u.subject, t.id, 'owner' into user_id, subject, tenant_id, role
+        from app.presented_key() k
+        join public.users u on u.id = k.user_id
+        join public.tenants t on t.id = k.tenant_id and t.id = u.id and t.state = 'active';
+    elsif asked ? 'job_id' then
+        select j.user_id, u.subject, j.tenant_id, 'worker'
+        into user_id, subject, tenant_id, role
+        from app.outbox j
+        left join public.users u on u.id = j.user_id
+        where j.id = (asked ->> 'job_id')::uuid
+          and j.worker_id = (asked ->> 'worker_id')::uuid
+          and pg_has_role(session_user, 'app_worker', 'member')
+          and app.is_served(j.tenant_id);
+    end if;
+end;
 $$;
 comment on function app.current_access() is
     'The claim chooses, the database proves: a tenant comes back only where the person (or, for a '
