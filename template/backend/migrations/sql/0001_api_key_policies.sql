@@ -40,17 +40,22 @@ set role app_definer;
 
 -- Notes that the presented key is in use, at most once a minute, and waits for nobody.
 create function app.note_key_use() returns void
-language sql volatile security definer set search_path = ''
+language plpgsql volatile security definer set search_path = ''
 as $$
+begin
+    -- A transaction that can only read refuses even to insert nothing.
+    if current_setting('transaction_read_only') = 'on' then
+        return;
+    end if;
     insert into app.api_key_uses as u (id, tenant_id, used_at)
     select k.id, k.tenant_id, now() from app.presented_key() k
-    where pg_catalog.current_setting('transaction_read_only') = 'off'
-      and pg_catalog.pg_try_advisory_xact_lock(pg_catalog.hashtextextended(k.id::text, 0))
-      and not exists (
+    where not exists (
           select from app.api_key_uses o
           where o.id = k.id and o.used_at > now() - interval '1 minute'
       )
-    on conflict (id) do update set used_at = excluded.used_at
+      and pg_try_advisory_xact_lock(hashtextextended(k.id::text, 0))
+    on conflict (id) do update set used_at = excluded.used_at;
+end;
 $$;
 
 -- What an operator does about keys: `uv run app api-keys`.
