@@ -426,7 +426,8 @@ begin
         app.where_am_i(), app.is_at_home(), app.place_of(uuid), app.mark_tenant(uuid)
     to app_api, app_worker;
     grant execute on function
-        app.find_place(text), app.count_tenants_behind(text[]), app.note_name(uuid, text),
+        app.find_place(text), app.count_tenants_behind(text[]),
+        app.tenants_with_databases(uuid, integer), app.note_name(uuid, text),
         app.note_member(uuid, text, text)
     to app_api;
     grant execute on function
