@@ -1,7 +1,7 @@
 """Events of whatever stands between the product and a provider that sends none of its own.
 
 An Action, a database trigger, a SCIM bridge or a few lines of your own turn what they hear into one
-of these, and sign it by Standard Webhooks (https://www.standardwebhooks.com), whose envelope this is:
+of these, and sign it by Standard Webhooks (https://www.standardwebhooks.com):
 
     {"type": "membership.deleted", "timestamp": "2026-01-31T12:00:00Z",
      "data": {"organization_id": "…", "user_id": "…"}}
