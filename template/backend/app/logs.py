@@ -102,6 +102,12 @@ def bind_actor(
     bind_contextvars(**ids)
 
 
+def bind_key(connection: HTTPConnection, key_id: object) -> None:
+    """Name the API key that was presented, in the same lines. An answer of 401 means: in vain."""
+    connection.scope.setdefault("state", {})["api_key_id"] = str(key_id)
+    bind_contextvars(api_key_id=str(key_id))
+
+
 def route_template(scope: Scope) -> str | None:
     """The path as the endpoint declares it, such as `/contacts/{id}`; None when none matched.
 
@@ -167,6 +173,7 @@ class RequestLog:
                 # Contexts of other tasks and threads do not reach this one; the state does.
                 actor_id=state.get("actor_id"),
                 tenant_id=state.get("tenant_id"),
+                **({"api_key_id": state["api_key_id"]} if "api_key_id" in state else {}),
             )
 
 

@@ -343,6 +343,44 @@ async def test_a_token_reaches_its_own_database_only(
         assert scalar(control, "select to_regclass('public.contacts')") is None
 
 
+async def test_a_key_reaches_its_own_database_only(
+    product: Product, client: httpx.AsyncClient, token: MintToken
+) -> None:
+    keys = {}
+    for tenant_id, _, headers in [await a_tenant(client, token) for _ in range(2)]:
+        new = {"name": "robot", "scopes": ["contacts:read", "contacts:write"]}
+        made = await client.post("/api-keys", headers=headers, json=new)
+        assert made.status_code == 201, made.text
+        keys[tenant_id] = {"Authorization": f"Bearer {made.json()['key']}"}
+    for tenant_id, headers in keys.items():
+        assert (await client.post("/contacts", headers=headers, json=contact())).status_code == 201
+        with product.home(tenant_id) as home:
+            assert scalar(home, "select array_agg(org_id) from contacts") == [tenant_id]
+            assert scalar(home, "select array_agg(tenant_id) from app.api_keys") == [tenant_id]
+    with product.admin() as control:
+        assert scalar(control, "select count(*) from app.api_keys") == 0
+
+
+async def test_no_key_is_revoked_where_its_tenant_moves_away_from(
+    product: Product, client: httpx.AsyncClient, token: MintToken
+) -> None:
+    tenant_id, _, headers = await a_tenant(client, token)
+    new = {"name": "robot", "scopes": ["contacts:read"]}
+    made = (await client.post("/api-keys", headers=headers, json=new)).json()
+    key = {"Authorization": f"Bearer {made['key']}"}
+    revoke = ("api-keys", "revoke", str(tenant_id), made["id"])
+    with product.home(tenant_id) as home:
+        home.execute("update app.here set state = 'moving'")
+        assert (await client.get("/contacts", headers=key)).status_code == 200
+        process = product.types(*revoke)
+        told, _ = process.communicate(timeout=SECONDS)
+        home.execute("update app.here set state = 'open'")
+    assert process.returncode != 0
+    assert "this database is being moved" in told
+    product.succeeds(*revoke)
+    assert (await client.get("/contacts", headers=key)).status_code == 401
+
+
 async def test_one_pool_serves_tenants_in_turn_and_mixes_none_up(
     product: Product, client: httpx.AsyncClient, token: MintToken
 ) -> None:

@@ -430,6 +430,18 @@ MUTATIONS = (
         "audit-triggers: public.tenants",
     ),
     mutation(
+        "keys that are revoked unseen",
+        "alter table app.api_keys disable trigger audit_update",
+        "audit-triggers: app.api_keys",
+    ),
+    mutation(
+        "records that hold the hashes of keys",
+        "drop trigger audit_insert on app.api_keys; create trigger audit_insert after insert on "
+        "app.api_keys referencing new table as new_rows for each statement "
+        "execute function audit.record_changes('tenant_id')",
+        "audit-triggers: app.api_keys",
+    ),
+    mutation(
         "audit trigger that sees some columns only",
         "drop trigger audit_update on public.contacts; create trigger audit_update after update "
         "on public.contacts referencing old table as old_rows new table as new_rows "

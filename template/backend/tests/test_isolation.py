@@ -188,6 +188,16 @@ class Tenant:
         """The claims of the worker that runs the tenant's job."""
         return json.dumps({"job_id": str(self.job_id), "worker_id": str(self.worker_id)})
 
+    def key(self, **forged: str) -> str:
+        """The claims of the key in the tenant's row of `app.api_keys`."""
+        row = self.rows["app.api_keys"]
+        claims = {
+            "key_id": str(row["id"]),
+            "key_hash": row["hash"].hex(),
+            "tenant_id": str(self.id),
+        }
+        return json.dumps(claims | forged)
+
 
 def _value(table: Table, column: str) -> object:
     if column in table.words:
@@ -363,6 +373,50 @@ class Intruder:
             return tenant.made.claims(tenant.made.insider)
         return tenant.job()
 
+    def _holder_of_another_tenants_key(
+        self, connection: Connection, _: Connection, attacker: Tenant, __: Tenant
+    ) -> None:
+        self._enter(connection, attacker.key())
+
+    def _holder_of_a_key_who_names_another_tenant(
+        self, connection: Connection, _: Connection, attacker: Tenant, victim: Tenant
+    ) -> None:
+        self._enter(connection, attacker.key(tenant_id=str(victim.id)))
+
+    def _holder_of_the_id_of_a_key(
+        self, connection: Connection, _: Connection, attacker: Tenant, victim: Tenant
+    ) -> None:
+        theirs = json.loads(attacker.key())["key_hash"]
+        self._enter(connection, victim.key(key_hash=theirs))
+
+    def _holder_of_a_revoked_key(
+        self, connection: Connection, admin: Connection, _: Tenant, victim: Tenant
+    ) -> None:
+        self._end_key(admin, victim, "revoked_at")
+        self._enter(connection, victim.key())
+
+    def _holder_of_an_expired_key(
+        self, connection: Connection, admin: Connection, _: Tenant, victim: Tenant
+    ) -> None:
+        self._end_key(admin, victim, "expires_at")
+        self._enter(connection, victim.key())
+
+    def _holder_of_a_key_of_a_suspended_tenant(
+        self, connection: Connection, admin: Connection, _: Tenant, victim: Tenant
+    ) -> None:
+        suspend(admin, victim)
+        self._enter(connection, victim.key())
+
+    def _end_key(self, admin: Connection, tenant: Tenant, column: str) -> None:
+        query = sql.SQL("update app.api_keys set {} = now() where tenant_id = %s")
+        ended = admin.execute(query.format(sql.Identifier(column)), [tenant.id])
+        assert ended.rowcount == 1
+
+    def _worker_with_a_key(
+        self, connection: Connection, _: Connection, __: Tenant, victim: Tenant
+    ) -> None:
+        self._enter(connection, victim.key())
+
     def _nobody(self, connection: Connection, *_: object) -> None:
         connection.execute("begin")
 
@@ -434,6 +488,13 @@ INTRUDERS = (
     Intruder("worker of a dead job", "app_worker"),
     Intruder("worker that lost its job", "app_worker"),
     Intruder("api with a job", "app_api"),
+    Intruder("holder of another tenants key", "app_api"),
+    Intruder("holder of a key who names another tenant", "app_api"),
+    Intruder("holder of the id of a key", "app_api"),
+    Intruder("holder of a revoked key", "app_api"),
+    Intruder("holder of an expired key", "app_api"),
+    Intruder("holder of a key of a suspended tenant", "app_api"),
+    Intruder("worker with a key", "app_worker"),
 )
 
 
@@ -637,6 +698,31 @@ def test_a_member_reaches_their_own(
             query = sql.SQL("select from {} where {}").format(table.id, table.owned_by(victim))
             assert connection.execute(query).rowcount == 1
         assert connection.execute("update contacts set name = 'New'").rowcount == 1
+
+
+def test_a_key_opens_its_own_tenant(
+    urls: dict[str, str], tables: list[Table], victim: Tenant
+) -> None:
+    """Otherwise every attack with a key would fail for the wrong reason."""
+    (contacts,) = [table.of(victim) for table in tables if table.name.endswith(".contacts")]
+    with psycopg.connect(urls["app_api"]) as connection:
+        connection.execute(f"select {tenancy.ENTER}(%s, 'x')".encode(), [victim.key()])
+        query = sql.SQL("select from {} where {}").format(contacts.id, contacts.owned_by(victim))
+        assert connection.execute(query).rowcount == 1
+
+
+def test_a_key_is_revoked_by_people_only_and_does_not_come_back(
+    urls: dict[str, str], victim: Tenant
+) -> None:
+    revoke = "update app.api_keys set revoked_at = now()"
+    for claims, revoked in ((victim.key(), 0), (victim.made.claims(), 1)):
+        with psycopg.connect(urls["app_api"]) as connection:
+            connection.execute(f"select {tenancy.ENTER}(%s, 'x')".encode(), [claims])
+            assert connection.execute(revoke).rowcount == revoked
+    with psycopg.connect(urls["app_api"]) as connection:
+        connection.execute(f"select {tenancy.ENTER}(%s, 'x')".encode(), [victim.made.claims()])
+        with pytest.raises(DENIED):
+            connection.execute("update app.api_keys set revoked_at = null")
 
 
 def test_a_member_is_let_in_again_with_their_tenant(

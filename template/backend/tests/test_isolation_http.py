@@ -21,6 +21,7 @@ from fastapi.routing import iter_route_contexts
 from psycopg.types.json import Jsonb
 from starlette.routing import WebSocketRoute
 
+from app.auth.permissions import MEANINGS, NO_SCOPES
 from app.choices import tenancy
 from app.command_choices import tenancy as roles
 from app.dev.choices import provider
@@ -118,6 +119,7 @@ class Operation:
         return examples[kind]
 
 
+A_KEY = "an API key"
 ME = Operation("get", "/api/v1/me", {}, {})
 
 
@@ -170,6 +172,16 @@ class World:
         """The owner's, or that of somebody with this role."""
         user = tenant.name if role == "owner" else f"{role}_{tenant.name}"
         return self.token(user, tenant.name, role)
+
+    async def key_of(self, tenant: Tenant) -> tuple[str, str]:
+        """A key of the tenant's owner that may do whatever keys may, and its id."""
+        made = await self.http.post(
+            "/api/v1/api-keys",
+            headers={"Authorization": f"Bearer {self.token_of(tenant)}"},
+            json={"name": "robot", "scopes": [name for name in MEANINGS if name not in NO_SCOPES]},
+        )
+        assert made.status_code == 201, made.text
+        return made.json()["key"], made.json()["id"]
 
     async def ask(
         self, operation: Operation, token: str | None, url: str, **request: Any
@@ -430,13 +442,37 @@ async def test_a_tenant_that_is_not_served_is_refused_everywhere(
     assert world.state(victim) == before
 
 
-@pytest.mark.parametrize("role", roles.ROLES)
+@pytest.mark.parametrize("end", ["revoked", "expired", "suspended", "deleted"])
+async def test_a_key_that_has_ended_is_refused_everywhere(
+    world: World, victim: Tenant, end: str
+) -> None:
+    key, key_id = await world.key_of(victim)
+    assert (await world.ask(ME, key, ME.path)).is_success
+    if end in {"suspended", "deleted"}:
+        world.admin.execute(
+            "update public.tenants set state = %s where id = %s", [end, victim.made.id]
+        )
+    else:
+        column = {"revoked": "revoked_at", "expired": "expires_at"}[end]
+        query = f"update app.api_keys set {column} = now() where id = %s"
+        world.admin.execute(query.encode(), [key_id])
+    before = world.state(victim)
+    for operation in world.operations:
+        url = operation.url(ids_of(operation, victim))
+        response = await world.ask(operation, key, url, **operation.body("x@example.com"))
+        no_key_may = operation.key in tenants.ALONE
+        assert response.status_code == (403 if no_key_may else 401), f"{operation}: {response.text}"
+        check_silence(operation, response, victim, url)
+    assert world.state(victim) == before
+
+
+@pytest.mark.parametrize("role", [*roles.ROLES, A_KEY])
 async def test_another_tenants_ids_are_as_good_as_none(
     world: World, attacker: Tenant, victim: Tenant, role: str
 ) -> None:
     """Byte for byte the same answer, but for the request's own id."""
     before = world.state(victim)
-    token = world.token_of(attacker, role)
+    token = (await world.key_of(attacker))[0] if role == A_KEY else world.token_of(attacker, role)
     attacked = 0
     for operation in world.operations:
         if not operation.ids:
@@ -457,7 +493,10 @@ async def test_another_tenants_ids_are_as_good_as_none(
     assert world.state(victim) == before
 
 
-async def test_no_parameter_or_header_reaches_another_tenant(world: World, victim: Tenant) -> None:
+@pytest.mark.parametrize("kind", ["a token", A_KEY])
+async def test_no_parameter_or_header_reaches_another_tenant(
+    world: World, victim: Tenant, kind: str
+) -> None:
     """Cursors, filters, searches, idempotency keys and whatever comes later."""
     before = world.state(victim)
     for operation in world.operations:
@@ -465,7 +504,7 @@ async def test_no_parameter_or_header_reaches_another_tenant(world: World, victi
             continue
         # A new one each time, who does not read what they sent themselves before.
         attacker = world.tenant()
-        token = world.token_of(attacker)
+        token = (await world.key_of(attacker))[0] if kind == A_KEY else world.token_of(attacker)
         for guess in guesses(operation, victim):
             body = operation.body(f"{uuid4().hex}@example.com")
             response = await world.ask(operation, token, operation.path, **guess, **body)

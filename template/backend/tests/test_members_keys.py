@@ -71,6 +71,20 @@ async def test_the_keys_of_who_was_removed_are_dead_and_stay_so(
     assert await colleague.reads(again) == 200
 
 
+async def test_no_key_puts_its_person_out(
+    person: Person, colleague: Person, as_admin: Connection
+) -> None:
+    key, _ = await colleague.make("organization:read")
+    # Of an organization that the product manages, people leave by themselves.
+    as_admin.execute(
+        "update public.organizations set managed_by = 'app', external_id = id::text where id = %s",
+        (person.tenant_id,),
+    )
+    left = await colleague.api.delete("/api/v1/members/me", headers=as_key(key))
+    assert (left.status_code, left.json()["title"]) == (403, "Not allowed")
+    assert (await colleague.api.get("/api/v1/me", headers=as_key(key))).status_code == 200
+
+
 async def test_a_viewer_has_no_keys(person: Person, somebody: Callable[..., Any]) -> None:
     viewer: Person = await somebody("viewer", org=person.name)
     assert tenants.external_id(person.name)

@@ -15,11 +15,11 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app.auth.errors import InvalidToken, KeysUnavailable, www_authenticate
 from app.auth.identity import Identity
-from app.auth.keys import PREFIX, read_key
+from app.auth.keys import PREFIX, RefusedKey, read_key
 from app.auth.permissions import Permission, Role, permissions_of, role_named
 from app.choices import tenancy
 from app.database import Session
-from app.logs import bind_actor
+from app.logs import bind_actor, bind_key
 from app.security.problems import Problem
 from app.settings import Settings
 from app.statements import first
@@ -36,7 +36,7 @@ _bearer = HTTPBearer(
     auto_error=False, description="A token of the sign-in provider, or an API key."
 )
 _Bearer = Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
-_BAD_KEY = ("This API key is unknown, revoked or expired.", None)
+_BAD_KEY = RefusedKey("the database knows no such key that is good")
 _USED = text("""
     select k.scopes, k.expires_at, app.note_key_use() from app.api_keys k where k.id = :key_id
 """)
@@ -109,6 +109,7 @@ async def _authenticate(
     try:
         if token.startswith(PREFIX):
             identity = read_key(token)
+            bind_key(request, identity.key_id)
         else:
             identity = await request.app.state.verifier.verify(token)
     except InvalidToken as error:
@@ -203,7 +204,7 @@ def _unproven(identity: Identity, standing: Standing) -> Problem | None:
     Whether there is such a key, or such an organization, does not show.
     """
     if identity.key_id is not None and standing.user_id is None:
-        return _unauthorized(*_BAD_KEY)
+        return _unauthorized(_BAD_KEY.detail, _BAD_KEY)
     if standing.obstacle is None and identity.tenant_id not in {None, standing.tenant_id}:
         return Problem(403, "Not allowed", "You are not a member of this organization.")
     return closed(standing)

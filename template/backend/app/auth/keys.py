@@ -18,8 +18,16 @@ PREFIX = "ak_"
 LENGTH = len(PREFIX) + 86
 _ID_BYTES = 16
 _RANDOM_BYTES = 32
+_REFUSED = "This API key is unknown, revoked or expired."
 # The database says when a key expires; until it has, nothing may last because of this.
 _UNKNOWN = 0
+
+
+class RefusedKey(InvalidToken):
+    """The key is refused. Whoever sent it is told the same, whatever is wrong with it."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason, _REFUSED)
 
 
 class NewKey(NamedTuple):
@@ -41,20 +49,22 @@ def read_key(text: str) -> Identity:
     """What a key presents. Whether it is good, the database says.
 
     Raises:
-        InvalidToken: it has not the form of a key.
+        RefusedKey: it has not the form of a key.
     """
     try:
         parts = base64.b64decode(text.removeprefix(PREFIX) + "==", altchars=b"-_", validate=True)
     except (ValueError, binascii.Error):
         parts = b""
     if len(text) != LENGTH or len(parts) != 2 * _ID_BYTES + _RANDOM_BYTES:
-        raise InvalidToken("no API key of ours has this form")
+        raise RefusedKey("no API key of ours has this form")
+    key_hash = _hash(text).hex()
     key_id = UUID(bytes=parts[_ID_BYTES : 2 * _ID_BYTES])
     return Identity(
-        subject=f"key:{key_id}",
+        # Not by its id, or whoever knows that could use up the rate of the key with forged ones.
+        subject=f"key:{key_hash}",
         tenant_id=UUID(bytes=parts[:_ID_BYTES]),
         key_id=key_id,
-        key_hash=_hash(text).hex(),
+        key_hash=key_hash,
         issued_at=_UNKNOWN,
         expires_at=_UNKNOWN,
     )

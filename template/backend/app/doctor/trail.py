@@ -3,9 +3,14 @@
 # A trigger's tgtype: 1 for each row, 2 before, 4 insert, 8 delete, 16 update, 32 truncate.
 # Source: src/include/catalog/pg_trigger.h of Postgres.
 AUDIT_TRIGGERS = """,
+machinery (name, unrecorded) as (
+    -- Of schema app, what is audited all the same, and what the records leave out.
+    values ('app.api_keys', 'hash')
+),
 audited as (
-    select t.* from tables t
-    where t.schema not in ('app', 'audit') and not t.relispartition
+    select t.*, m.unrecorded from tables t
+    left join machinery m on m.name = t.name
+    where (t.schema not in ('app', 'audit') or m.name is not null) and not t.relispartition
       and (
           t.is_granted or t.tenant_column is not null
           or t.schema = 'public'
@@ -15,7 +20,7 @@ audited as (
 triggers as (
     select t.tgrelid, t.tgtype, t.tgenabled in ('O', 'A') as is_enabled, t.tgname, n.nspname,
         p.proname, t.tgqual is null and t.tgattr::text = '' as is_unconditional,
-        split_part(encode(t.tgargs, 'escape'), '\\000', 1) as tenant_column
+        string_to_array(encode(t.tgargs, 'escape'), '\\000') as arguments
     from pg_trigger t
     join pg_proc p on p.oid = t.tgfoid
     join pg_namespace n on n.oid = p.pronamespace
@@ -29,15 +34,19 @@ select a.name as object,
         when not found.is_unconditional then
             format('has an audit trigger for %s that does not see every change: %s',
                 upper(event.name), found.tgname)
-        else format('has an audit trigger for %s that takes "%s" for the tenant: %s',
-                upper(event.name), found.tenant_column, found.tgname)
+        when found.arguments[1] <> a.tenant_name then
+            format('has an audit trigger for %s that takes "%s" for the tenant: %s',
+                upper(event.name), found.arguments[1], found.tgname)
+        else format('has an audit trigger for %s that records %I, which is nobody''s to read: %s',
+                upper(event.name), a.unrecorded, found.tgname)
     end as problem,
     case
         when found.tgname is not null and not found.is_enabled then
             format('alter table %s enable trigger %I;', a.name, found.tgname)
         else format('drop trigger if exists audit_insert on %1$s; the same for audit_update, '
-                    'audit_delete, audit_truncate; then: select app.audit(%1$L, %2$L);',
-                    a.name, coalesce(a.tenant_name, 'none'))
+                    'audit_delete, audit_truncate; then: select app.audit(%1$L, %2$L%3$s);',
+                    a.name, coalesce(a.tenant_name, 'none'),
+                    case when a.unrecorded is not null then format(', array[%L]', a.unrecorded) end)
     end as cure
 from audited a
 cross join (values
@@ -52,7 +61,8 @@ left join lateral (
     limit 1
 ) found on true
 where found.tgname is null or not found.is_enabled or not found.is_unconditional
-   or (event.name <> 'truncate' and found.tenant_column <> a.tenant_name)
+   or event.name <> 'truncate'
+      and (found.arguments[1] <> a.tenant_name or a.unrecorded <> all (found.arguments))
 union all
 select a.name, 'is audited and has no column "id" of type uuid: every update of it would fail',
     format('alter table %s add column id uuid not null default app.uuid_v7();', a.name)

@@ -1,5 +1,5 @@
 -- Who sees, makes and revokes keys: each person their own, and admins all of the tenant's. No key makes
--- or revokes keys.
+-- or revokes keys, and nobody brings one back.
 
 alter table app.api_keys
     alter tenant_id set default app.default_tenant_id(),
@@ -31,7 +31,7 @@ create policy tenant_update on app.api_keys for update to app_api
         )
         and (select not app.claims() ? 'key_id')
     )
-    with check (tenant_id = (select app.current_tenant_id()));
+    with check (tenant_id = (select app.current_tenant_id()) and revoked_at is not null);
 create policy tenant_select on app.api_key_uses for select to app_api
     using (tenant_id = (select app.current_tenant_id()));
 

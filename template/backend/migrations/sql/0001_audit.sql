@@ -112,6 +112,7 @@ language plpgsql security definer set search_path = ''
 as $$
 declare
     tenant_column text := tg_argv[0];
+    unrecorded text[] := tg_argv[1:];
     actor_id uuid;
     actor text;
     key_id uuid := (app.claims() ->> 'key_id')::uuid;
@@ -126,14 +127,14 @@ begin
         select app.uuid_v7_nth(first_id, row_number() over ()),
                (c.new ->> tenant_column)::uuid, actor_id, actor, key_id, request_id,
                'insert', tg_table_name, c.id, c.new
-        from (select n.id, to_jsonb(n) as new from new_rows n offset 0) c;
+        from (select n.id, to_jsonb(n) - unrecorded as new from new_rows n offset 0) c;
     elsif tg_op = 'DELETE' then
         insert into audit.events
             (id, tenant_id, actor_id, actor, api_key_id, request_id, action, table_name, row_id, old)
         select app.uuid_v7_nth(first_id, row_number() over ()),
                (c.old ->> tenant_column)::uuid, actor_id, actor, key_id, request_id,
                'delete', tg_table_name, c.id, c.old
-        from (select o.id, to_jsonb(o) as old from old_rows o offset 0) c;
+        from (select o.id, to_jsonb(o) - unrecorded as old from old_rows o offset 0) c;
     else
         -- A full join, so that even an update that changes the id leaves both sides behind.
         insert into audit.events
@@ -142,7 +143,8 @@ begin
                (coalesce(c.new, c.old) ->> tenant_column)::uuid, actor_id, actor, key_id, request_id,
                'update', tg_table_name, c.id, c.old, c.new
         from (
-            select coalesce(n.id, o.id) as id, to_jsonb(o) as old, to_jsonb(n) as new
+            select coalesce(n.id, o.id) as id,
+                   to_jsonb(o) - unrecorded as old, to_jsonb(n) - unrecorded as new
             from old_rows o full join new_rows n on n.id = o.id
             offset 0
         ) c;
@@ -207,20 +209,28 @@ begin
 end;
 $$;
 
--- Puts a table under audit; app.isolate does so by itself. The tenant column says whose a row is.
-create function app.audit(target regclass, tenant_column text) returns void
+-- Puts a table under audit; app.isolate does so by itself. The tenant column says whose a row is;
+-- columns that are nobody's to read, such as a hash, are left out of the records.
+create function app.audit(
+    target regclass, tenant_column text, unrecorded text[] default '{}'
+) returns void
 language plpgsql set search_path = ''
 as $$
+declare
+    arguments text := (
+        select string_agg(quote_literal(a.name), ', ' order by a.place)
+        from unnest(tenant_column || unrecorded) with ordinality a (name, place)
+    );
 begin
     execute format('create trigger audit_insert after insert on %s
         referencing new table as new_rows
-        for each statement execute function audit.record_changes(%L)', target, tenant_column);
+        for each statement execute function audit.record_changes(%s)', target, arguments);
     execute format('create trigger audit_update after update on %s
         referencing old table as old_rows new table as new_rows
-        for each statement execute function audit.record_changes(%L)', target, tenant_column);
+        for each statement execute function audit.record_changes(%s)', target, arguments);
     execute format('create trigger audit_delete after delete on %s
         referencing old table as old_rows
-        for each statement execute function audit.record_changes(%L)', target, tenant_column);
+        for each statement execute function audit.record_changes(%s)', target, arguments);
     execute format('create trigger audit_truncate before truncate on %s
         for each statement execute function audit.refuse_truncate()', target);
 end;

@@ -459,3 +459,6 @@ create trigger refuse_while_moving before insert or update or delete on app.work
     for each statement execute function app.refuse_while_moving();
 create trigger refuse_while_moving before insert or update or delete on app.realtime_tickets
     for each statement execute function app.refuse_while_moving();
+-- An operator's revocation would stay behind.
+create trigger refuse_while_moving before insert or update or delete on app.api_keys
+    for each statement execute function app.refuse_while_moving();

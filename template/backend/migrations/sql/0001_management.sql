@@ -84,6 +84,10 @@ declare
     caller text := app.current_member_role();
     target public.memberships;
 begin
+    -- Whoever finds a key must not be able to put its person out.
+    if app.claims() ? 'key_id' then
+        return 'no_key';
+    end if;
     if not exists (
         select from public.memberships m
         where m.org_id = organization and m.id = member and m.status = 'active'

@@ -5,7 +5,7 @@ select app.let_operate('public.tenants', 'id', array['select']),
        app.let_operate('app.outbox', 'tenant_id'),
        app.let_operate('app.api_keys', 'tenant_id'),
        app.let_operate('app.api_key_uses', 'tenant_id'),
-       app.audit('app.api_keys', 'tenant_id');
+       app.audit('app.api_keys', 'tenant_id', unrecorded => array['hash']);
 
 grant create on schema app to app_definer;
 set role app_definer;

@@ -21,6 +21,7 @@ _REFUSALS = {
         "Only an owner may do this to or for an owner.",
         "owners-only",
     ),
+    "no_key": (403, "Not allowed", "No API key may do this: sign in.", "about:blank"),
     "not_allowed": (403, "Not allowed", "Your role does not allow this.", "about:blank"),
     "not_found": (404, "Not found", "There is no such member.", "about:blank"),
 }
