@@ -328,6 +328,21 @@ async def test_what_the_provider_tells_reaches_the_organizations_database(
         assert scalar(home, name, removed_id) == scalar(control, name, removed_id) == "Renamed"
 
 
+async def test_what_was_told_before_there_was_a_database_counts(
+    client: httpx.AsyncClient, token: MintToken
+) -> None:
+    name = uuid4().hex
+    ids = {"organization": tenants.external_id(name), "subject": provider.subject(name)}
+    root = str(client.base_url).removesuffix("/api/v1/")
+    async with httpx.AsyncClient(base_url=root, timeout=60.0) as api:
+        told = Provider(api, token)
+        await told.tell("member.deleted", time.time(), **ids)
+        headers = told.headers(name, name, "owner")
+        assert (await client.get("/me", headers=headers)).json().get("organization") is None
+        await told.tell("member.created", time.time() + 1, role="viewer", **ids)
+        assert (await client.get("/me", headers=headers)).json()["role"] == "viewer"
+
+
 # --- Routed -------------------------------------------------------------------------------------
 
 

@@ -226,7 +226,17 @@ async def test_what_cannot_be_read_waits_for_an_operator(
     message_id = f"msg_{uuid4().hex}"
     broken = {**deletion(), "data": {"id": 42, "user_id": 42}}
     assert (await told.send(broken, message_id=message_id)).status_code == 204
-    assert (await told.send(b"not json", message_id=f"{message_id}_2")).status_code == 204
+    assert (await told.send(b"not json\0", message_id=f"{message_id}_2")).status_code == 204
+    for number, wrong in enumerate(
+        (
+            provider.event("user.updated", 1.0, subject="a\0b", name="x"),
+            provider.event("user.updated", 1.0, subject="a" * 256, name="x"),
+            provider.event("user.updated", 1.0, subject=uuid4().hex, email="a" * 400),
+            provider.event("user.updated", 1.0, subject=uuid4().hex, name="\ud800"),
+        )
+    ):
+        answer = await told.send(wrong, message_id=f"{message_id}_{number + 3}")
+        assert answer.status_code == 204, answer.text
     listed = types("list")
     assert listed.returncode == 0, listed.stderr
     assert message_id in listed.stdout

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 import structlog
 from sqlalchemy import text
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.exc import DataError, IntegrityError
 from sqlalchemy.ext.asyncio import AsyncEngine
 from standardwebhooks import Webhook, WebhookVerificationError
 
@@ -45,12 +45,13 @@ async def receive(
         change = provider.read_event(body)
         if change is not None:
             await apply(engine, change, f"webhook-{message_id}")
-    except (UnreadableEventError, IntegrityError) as error:
+    except (UnreadableEventError, DataError, IntegrityError) as error:
         # Sent again it would fail again; an operator has to look at it.
         reason = str(getattr(error, "orig", error)).partition("\n")[0]
         log.warning("webhook.dead", message_id=message_id, reason=type(error).__name__)
-        dead = {"id": message_id, "body": body.decode(errors="replace"), "reason": reason}
-        await _note(engine, _DEAD, dead)
+        # No text in Postgres has a NUL.
+        kept = body.decode(errors="replace").replace("\0", "\ufffd")
+        await _note(engine, _DEAD, {"id": message_id, "body": kept, "reason": reason})
     else:
         await _note(engine, _DONE, {"id": message_id})
 
