@@ -5,7 +5,7 @@ import hashlib
 import io
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from typing import IO, Any
+from typing import IO
 from uuid import UUID
 
 import anyio.to_thread
