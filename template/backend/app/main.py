@@ -17,6 +17,7 @@ from app.features.api_keys import endpoints as api_keys
 from app.features.contacts import endpoints as contacts
 from app.features.imports import endpoints as imports
 from app.features.me import endpoints as me
+from app.features.webhooks import endpoints as webhooks
 from app.jobs.intake import acceptor
 from app.jobs.readings import readings
 from app.migrations import require_current
@@ -74,7 +75,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
 
     # First, because routes are tried in order; and each by itself, because a router inside of
     # another router is searched twice.
-    for feature in (me, contacts, imports, audit, realtime, api_keys):
+    for feature in (me, contacts, imports, audit, realtime, api_keys, webhooks):
         app.include_router(feature.router, prefix=API)
     for name in chosen.ENDPOINTS:
         app.include_router(import_module(name).router, prefix=API)

@@ -13,6 +13,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from app.choices import PRODUCT_NAME, channel, provider, queue, tenancy
 from app.comma_separated import CommaSeparated
 from app.features import chosen
+from app.features.webhooks import settings as webhooks
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 
@@ -23,6 +24,7 @@ class Settings(
     channel.Settings,
     tenancy.Settings,
     chosen.Settings,
+    webhooks.Settings,
     BaseSettings,
 ):
     """The settings of one process: the API, the worker and the CLI read the same names."""

@@ -7,6 +7,7 @@ import secrets
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -35,6 +36,7 @@ from app.tenancy.session import transaction
 from tests.choices import tenants
 from tests.conftest import Connection, MintToken
 from tests.running import AppProcess, Platform
+from tests.test_webhooks import SECRET, Provider
 
 TENANTS = 10
 SECONDS = 120.0
@@ -140,7 +142,8 @@ def control(product: Product) -> Iterator[Connection]:
 async def client(product: Product) -> AsyncIterator[httpx.AsyncClient]:
     """Of an API, beside which databases are made as soon as a tenant is there."""
     product.platform.start_others(product.connections)
-    process, address = product.platform.api(product.connections, **product.settings("app_api"))
+    told = product.settings("app_api", AUTH_WEBHOOK_SECRETS=SECRET)
+    process, address = product.platform.api(product.connections, **told)
     process.start()
     async with httpx.AsyncClient(base_url=f"{address}/api/v1", timeout=60.0) as made:
         yield made
@@ -294,6 +297,50 @@ async def test_a_tenant_that_is_behind_is_asked_to_wait(
         home.execute(set_version, ["t0002", "t0001"])
     assert "1 of 1 tenants migrated." in product.succeeds("migrate")
     assert (await client.get("/contacts", headers=late)).status_code == 200
+
+
+# --- Told by the provider ---------------------------------------------------------------------
+
+
+async def test_what_the_provider_tells_reaches_the_organizations_database(
+    product: Product, client: httpx.AsyncClient, token: MintToken, control: Connection
+) -> None:
+    root = str(client.base_url).removesuffix("/api/v1/")
+    async with httpx.AsyncClient(base_url=root, timeout=60.0) as api:
+        told = Provider(api, token)
+        (removed_id, removed, as_removed), (deleted_id, deleted, as_deleted), (_, _, other) = [
+            await a_tenant(client, token) for _ in range(3)
+        ]
+        now = time.time()
+        organization = tenants.external_id(removed)
+        subject = provider.subject(removed)
+        await told.tell("member.deleted", now, organization=organization, subject=subject)
+        await told.tell("user.deleted", now, subject=provider.subject(deleted))
+        for headers in (as_removed, as_deleted):
+            assert (await client.get("/contacts", headers=headers)).status_code == 403
+        assert (await client.get("/contacts", headers=other)).status_code == 200
+        await told.tell("organization.updated", now, organization=organization, name="Renamed")
+    for tenant_id in (removed_id, deleted_id):
+        with product.home(tenant_id) as home:
+            assert scalar(home, "select array_agg(status) from memberships") == ["removed"]
+    name = "select name from organizations where id = %s"
+    with product.home(removed_id) as home:
+        assert scalar(home, name, removed_id) == scalar(control, name, removed_id) == "Renamed"
+
+
+async def test_what_was_told_before_there_was_a_database_counts(
+    client: httpx.AsyncClient, token: MintToken
+) -> None:
+    name = uuid4().hex
+    ids = {"organization": tenants.external_id(name), "subject": provider.subject(name)}
+    root = str(client.base_url).removesuffix("/api/v1/")
+    async with httpx.AsyncClient(base_url=root, timeout=60.0) as api:
+        told = Provider(api, token)
+        await told.tell("member.deleted", time.time(), **ids)
+        headers = told.headers(name, name, "owner")
+        assert (await client.get("/me", headers=headers)).json().get("organization") is None
+        await told.tell("member.created", time.time() + 1, role="viewer", **ids)
+        assert (await client.get("/me", headers=headers)).json()["role"] == "viewer"
 
 
 # --- Routed -------------------------------------------------------------------------------------

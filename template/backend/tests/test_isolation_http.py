@@ -38,7 +38,8 @@ Connection = psycopg.Connection[Any]
 MINE = tenancy.TENANT_COLUMN
 
 # What anyone may ask, without a token: it says nothing about any tenant.
-PUBLIC_PATHS = {"/healthz", "/readyz", "/metrics", "/openapi.json"}
+# Webhooks are signed, and have a test of their own.
+PUBLIC_PATHS = {"/healthz", "/readyz", "/metrics", "/openapi.json", "/api/v1/webhooks/auth"}
 PUBLIC_PREFIXES = ("/docs",)
 # WebSockets, each with a test of its own.
 SOCKETS = {"/api/v1/realtime"}

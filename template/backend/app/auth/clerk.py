@@ -14,11 +14,14 @@ from msgspec import Meta
 from pydantic import BaseModel, Field, field_validator
 
 from app.auth.addresses import is_loopback, is_origin, is_private_way
+from app.auth.clerk_events import read_event
 from app.auth.errors import InvalidToken
 from app.auth.identity import Identity
 from app.auth.permissions import role_named
 from app.auth.publishing import Read
 from app.comma_separated import CommaSeparated
+
+__all__ = ["Settings", "read_event"]
 
 UserId: TypeAlias = Annotated[str, Meta(pattern=r"\Auser_[A-Za-z0-9_-]{1,120}\Z")]
 OrganizationId: TypeAlias = Annotated[str, Meta(pattern=r"\Aorg_[A-Za-z0-9_-]{1,120}\Z")]

@@ -80,8 +80,7 @@ class Caller:
         async with transaction(self.engine, claims, self.request_id) as (session, standing):
             if (refusal := closed(standing)) is not None:
                 raise refusal
-            known = standing.user_id is not None
-            if not known or principal_of(self.principal.identity, standing) != self.principal:
+            if principal_of(self.principal.identity, standing) != self.principal:
                 raise Problem(403, "Not allowed", "What you may do has just changed.")
             yield session
 
@@ -162,7 +161,7 @@ async def _prove(
         session,
         standing,
     ):
-        refusal = closed(standing) or _unproven(identity, standing)
+        refusal = _unproven(identity, standing)
         if refusal is None:
             if identity.key_id is not None:
                 identity = await _used(session, identity)
@@ -178,9 +177,11 @@ async def _prove(
 
 
 def closed(standing: Standing) -> Problem | None:
-    """What to answer where the tenant is not served, for good or for a moment; else None."""
+    """What to answer where nobody is served, for good or for a moment; else None."""
     if standing.obstacle is None:
-        return None
+        if standing.user_id is not None:
+            return None
+        return Problem(403, "Not allowed", "This account is closed.", type="account-closed")
     if standing.obstacle in {"new", "behind", "moved"}:
         return Problem(
             503,
@@ -198,15 +199,15 @@ def closed(standing: Standing) -> Problem | None:
 
 
 def _unproven(identity: Identity, standing: Standing) -> Problem | None:
-    """The refusal of a key that is no good, and of who named an organization and is not in it.
+    """The refusal of who is not served, of a bad key, and of who names an organization of others.
 
     Whether there is such a key, or such an organization, does not show.
     """
     if identity.key_id is not None and standing.user_id is None:
         return _unauthorized(_BAD_KEY.detail, _BAD_KEY)
-    if identity.tenant_id in {None, standing.tenant_id}:
-        return None
-    return Problem(403, "Not allowed", "You are not a member of this organization.")
+    if standing.obstacle is None and identity.tenant_id not in {None, standing.tenant_id}:
+        return Problem(403, "Not allowed", "You are not a member of this organization.")
+    return closed(standing)
 
 
 async def _used(session: Session, identity: Identity) -> Identity:

@@ -20,8 +20,11 @@ from app.auth.addresses import is_loopback, is_page, is_private_way
 from app.auth.errors import InvalidToken
 from app.auth.identity import Identity
 from app.auth.permissions import role_named
+from app.auth.plain_events import read_event
 from app.auth.publishing import Read
 from app.comma_separated import CommaSeparated
+
+__all__ = ["Settings", "read_event"]
 
 _AUDIENCE = "authenticated"
 _PATH = "/auth/v1"

@@ -5,7 +5,7 @@ from sqlalchemy import text
 
 from app import jobs
 
-_ROUND = text("select audit.ensure_partitions(), app.purge_tickets()")
+_ROUND = text("select audit.ensure_partitions(), app.purge_tickets(), app.purge_messages()")
 
 
 class KeepHouse(msgspec.Struct):
@@ -14,7 +14,7 @@ class KeepHouse(msgspec.Struct):
 
 @jobs.task("housekeeping", KeepHouse, attempts=3, timeout=300.0)
 async def keep_house(job: jobs.Job, _: KeepHouse) -> None:
-    """Make the audit trail's coming partitions, and forget tickets that were never used."""
+    """Make the audit trail's coming partitions, and forget tickets and messages that are over."""
     async for session in job.everywhere():
         await session.execute(_ROUND)
 

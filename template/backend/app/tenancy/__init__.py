@@ -7,7 +7,7 @@ MODEL: The answer to the question `tenancy_model`, as the database knows it.
 TENANT, TENANT_COLUMN, TENANT_FUNCTION: What a tenant is called, the column of a feature's tables
     that says whose a row is, and the function in SQL that says whose it must be.
 TenantTable: The mixin of a feature's models.
-IDENTITY_SQL, ISOLATION_SQL: The files of the first migration that differ.
+IDENTITY_SQL, ISOLATION_SQL, CHANGES_SQL: The files of the first migration that differ.
 ENTER: The function in SQL that begins a transaction.
 HOMES, schema_of: Where the tables of tenants are.
 REVISIONS: The query for the migrations that a tenant's tables came to.

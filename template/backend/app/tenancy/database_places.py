@@ -149,9 +149,9 @@ def _bring_template(admin: psycopg.Connection, url: str, template: str) -> None:
 
 def _adopt(owner: psycopg.Connection, home: psycopg.Connection, tenant_id: UUID) -> None:
     """Write the tenant down in its database, with the state that it has in the control database."""
-    query = "select organization, founders, state, reason from app.founding_of(%s)"
-    organization, founders, state, reason = owner.execute(query, [tenant_id]).fetchall()[0]
+    query = "select organization, members, state, reason from app.founding_of(%s)"
+    organization, members, state, reason = owner.execute(query, [tenant_id]).fetchall()[0]
     with home.transaction():
-        adopted = [tenant_id, Jsonb(organization), Jsonb(founders)]
+        adopted = [tenant_id, Jsonb(organization), Jsonb(members)]
         home.execute("select app.adopt_tenant(%s, %s, %s)", adopted)
         home.execute("select app.set_tenant_state(%s, %s, %s)", [tenant_id, state, reason])

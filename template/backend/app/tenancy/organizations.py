@@ -13,6 +13,7 @@ from app.json_sql import json_object
 from app.orm import table_of
 
 __all__ = [
+    "CHANGES_SQL",
     "IDENTITY_SQL",
     "TENANT",
     "TENANT_COLUMN",
@@ -26,6 +27,7 @@ TENANT = "organization"
 TENANT_COLUMN = "org_id"
 TENANT_FUNCTION = "app.current_org_id"
 IDENTITY_SQL = "0001_organizations.sql"
+CHANGES_SQL = "0001_changes_organizations.sql"
 PEOPLE_SQL = ("0001_members.sql", "0001_management.sql", "0001_invitations.sql")
 
 

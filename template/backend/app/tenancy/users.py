@@ -11,6 +11,7 @@ from app.tenancy.single import *
 
 TENANT = "account"
 IDENTITY_SQL = "0001_people.sql"
+CHANGES_SQL = "0001_changes_people.sql"
 MODEL = "users"
 ISOLATION_SQL = ("0001_users.sql",)
 TENANT_COLUMN = "user_id"

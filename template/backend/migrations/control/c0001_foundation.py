@@ -41,3 +41,5 @@ def upgrade() -> None:
     for name in tenancy.ISOLATION_SQL:
         run_file(name)
     run_file("0001_operator.sql")
+    run_file("0001_webhooks.sql")
+    run_file(tenancy.CHANGES_SQL)

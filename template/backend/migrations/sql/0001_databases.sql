@@ -165,18 +165,17 @@ as $$
     set server = new_server, database = new_database, changed_at = now() where d.id = tenant
 $$;
 
--- What a tenant's new database has to know: the organization, and who made it here.
+-- What a tenant's new database has to know: the organization, and who is or was a member of it before
+-- there was one: who made it, and those of whom the provider has told.
 create function app.founding_of(tenant uuid)
-returns table (organization jsonb, founders jsonb, state text, reason text)
+returns table (organization jsonb, members jsonb, state text, reason text)
 language sql stable security definer set search_path = ''
 as $$
     select to_jsonb(o),
         (
-            select coalesce(jsonb_agg(jsonb_build_object(
-                'subject', u.subject, 'email', u.email, 'name', u.name, 'role', m.role
-            )), '[]')
+            select coalesce(jsonb_agg(to_jsonb(u) - 'id' || (to_jsonb(m) - 'id')), '[]')
             from public.memberships m join public.users u on u.id = m.user_id
-            where m.org_id = o.id and m.status = 'active' and o.managed_by = 'app'
+            where m.org_id = o.id
         ),
         t.state, t.reason
     from public.organizations o join public.tenants t on t.id = o.id where o.id = tenant
@@ -184,7 +183,7 @@ $$;
 
 -- In a tenant's own database: writes down the tenant, whose id the control database gave, and with
 -- it, the first time, its first members.
-create function app.adopt_tenant(tenant uuid, organization jsonb, founders jsonb) returns void
+create function app.adopt_tenant(tenant uuid, organization jsonb, members jsonb) returns void
 language plpgsql security definer set search_path = ''
 as $$
 begin
@@ -193,13 +192,15 @@ begin
     from jsonb_populate_record(null::public.organizations, organization) o
     on conflict (id) do nothing;
     if found then
-        insert into public.users (subject, email, name)
-        select f.subject, f.email, f.name
-        from jsonb_to_recordset(founders) f (subject text, email text, name text)
+        insert into public.users (subject, email, name, told_as_of, deleted_at)
+        select f.subject, f.email, f.name, f.told_as_of, f.deleted_at
+        from jsonb_populate_recordset(null::public.users, members) f
         on conflict (subject) do nothing;
-        insert into public.memberships (org_id, user_id, role)
-        select tenant, u.id, f.role
-        from jsonb_to_recordset(founders) f (subject text, role text)
+        insert into public.memberships (org_id, user_id, role, role_as_of, status, removed_at)
+        select tenant, u.id, f.role, f.role_as_of, f.status, f.removed_at
+        from jsonb_to_recordset(members) f (
+            subject text, role text, role_as_of timestamptz, status text, removed_at timestamptz
+        )
         join public.users u on u.subject = f.subject;
     end if;
     update app.here set kind = 'tenant', owner = tenant where kind = 'template';
@@ -426,7 +427,8 @@ begin
         app.where_am_i(), app.is_at_home(), app.place_of(uuid), app.mark_tenant(uuid)
     to app_api, app_worker;
     grant execute on function
-        app.find_place(text), app.count_tenants_behind(text[]), app.note_name(uuid, text),
+        app.find_place(text), app.count_tenants_behind(text[]),
+        app.tenants_with_databases(uuid, integer), app.note_name(uuid, text),
         app.note_member(uuid, text, text)
     to app_api;
     grant execute on function

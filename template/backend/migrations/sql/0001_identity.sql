@@ -3,8 +3,15 @@ create table public.users (
     subject text not null unique check (length(subject) between 1 and 255),
     email text check (length(email) <= 320),
     name text check (length(name) <= 200),
+    told_as_of timestamptz not null default '-infinity',
+    deleted_at timestamptz,
     created_at timestamptz not null default now()
 );
+comment on column public.users.told_as_of is
+    'The provider''s clock when it last told of this person by itself: older news change nothing.';
+comment on column public.users.deleted_at is
+    'Since when the provider knows nobody of this id. The row stays as a tombstone: without it, a token '
+    'that is still valid would make the person anew.';
 comment on table public.users is 'People, by the id that the sign-in provider gave them.';
 
 create table public.tenants (
@@ -68,9 +75,11 @@ begin
     values (token ->> 'sub', token ->> 'email', left(token ->> 'name', 200))
     on conflict (subject) do update
         set email = coalesce(excluded.email, u.email), name = coalesce(excluded.name, u.name)
-        where (coalesce(excluded.email, u.email), coalesce(excluded.name, u.name))
+        where u.deleted_at is null
+          and (coalesce(excluded.email, u.email), coalesce(excluded.name, u.name))
             is distinct from (u.email, u.name);
-    select u.id into person from public.users u where u.subject = token ->> 'sub';
+    select u.id into person from public.users u
+    where u.subject = token ->> 'sub' and u.deleted_at is null;
     return person;
 end;
 $$;

@@ -95,6 +95,10 @@ begin
         return;
     end if;
     person := app.sign_in_user();
+    if person is null then
+        outcome := 'unknown';
+        return;
+    end if;
     insert into public.memberships as m (org_id, user_id, role, chosen_at)
     values (found_one.org_id, person, found_one.role, now())
     on conflict (org_id, user_id) do update

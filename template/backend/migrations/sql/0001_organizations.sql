@@ -17,6 +17,7 @@ create table public.organizations (
     slug text not null check (length(slug) between 1 and 255),
     name text not null check (length(name) between 1 and 200),
     managed_by text not null default 'provider' check (managed_by in ('provider', 'app')),
+    told_as_of timestamptz not null default '-infinity',
     created_at timestamptz not null default now(),
     check (managed_by = 'provider' or external_id = id::text)
 );
@@ -119,7 +120,8 @@ begin
         left join public.tenants t on t.id = o.id and t.state = 'active'
         left join public.memberships m
             on m.org_id = t.id and m.user_id = u.id and m.status = 'active'
-        where u.subject = asked ->> 'sub' and session_user <> 'app_worker';
+        where u.subject = asked ->> 'sub' and u.deleted_at is null
+          and session_user <> 'app_worker';
     elsif asked ? 'key_id' then
         select k.user_id, u.subject, k.tenant_id, m.role, 'infinity'
         into user_id, subject, tenant_id, role, role_as_of
@@ -176,7 +178,7 @@ begin
         return;
     end if;
     member := app.sign_in_user();
-    if app.claimed_organization() is null then
+    if member is null or app.claimed_organization() is null then
         return;
     end if;
 

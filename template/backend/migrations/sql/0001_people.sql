@@ -24,7 +24,8 @@ begin
         into user_id, subject, tenant_id, role
         from public.users u
         left join public.tenants t on t.id = u.id and t.state = 'active'
-        where u.subject = asked ->> 'sub' and session_user <> 'app_worker';
+        where u.subject = asked ->> 'sub' and u.deleted_at is null
+          and session_user <> 'app_worker';
     elsif asked ? 'key_id' then
         select t.id, u.subject, t.id, 'owner' into user_id, subject, tenant_id, role
         from app.presented_key() k

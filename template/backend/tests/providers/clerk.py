@@ -159,3 +159,53 @@ SHAPES = {
         },
     )
 }
+
+
+def event(kind: str, as_of: float, **told: Any) -> dict[str, Any]:
+    """An event as Clerk documents it: `user.deleted` and the like, with `subject` and so on.
+
+    https://clerk.com/docs/guides/development/webhooks/overview
+    """
+    subject, _, verb = kind.partition(".")
+    gone = {"deleted": True, "object": subject}
+    organization = {
+        "id": told.get("organization"),
+        "object": "organization",
+        "name": told.get("name", "Acme"),
+        "slug": told.get("slug", "acme"),
+        "members_count": 1,
+    }
+    person = {
+        "id": told.get("subject"),
+        "object": "user",
+        "first_name": told.get("name"),
+        "last_name": None,
+        "primary_email_address_id": "idn_2",
+        "email_addresses": [
+            {"id": "idn_1", "email_address": "old@example.com", "verification": None},
+            {
+                "id": "idn_2",
+                "email_address": told.get("email", "ada@example.com"),
+                "verification": {"status": "verified", "strategy": "email_code"},
+            },
+        ],
+    }
+    membership = {
+        "id": "orgmem_1",
+        "object": "organization_membership",
+        "role": f"org:{told.get('role', 'member')}",
+        "organization": organization,
+        "public_user_data": {"user_id": told.get("subject"), "identifier": "ada@example.com"},
+    }
+    names = {"user": "user", "organization": "organization", "member": "organizationMembership"}
+    data = {"user": person, "organization": organization, "member": membership}[subject]
+    if verb == "deleted" and subject != "member":
+        data = {**gone, "id": data["id"]}
+    return {
+        "data": data,
+        "object": "event",
+        "type": f"{names[subject]}.{verb}",
+        "timestamp": round(as_of * 1000),
+        "instance_id": "ins_1",
+        "event_attributes": {"http_request": {"client_ip": "192.0.2.1", "user_agent": "Svix"}},
+    }

@@ -5,7 +5,9 @@ from typing import Any
 
 from app.auth.oidc import Settings
 from app.auth.oidc.presets import Name
-from tests.providers import Overrides, Refused, Shape, Wrong
+from tests.providers import Overrides, Refused, Shape, Wrong, plain
+
+event = plain.event
 
 API = "https://api.example.com"
 TENANT = "aaaabbbb-0000-cccc-1111-dddd2222eeee"

@@ -5,7 +5,9 @@ from dataclasses import replace
 from typing import Any
 
 from app.auth.supabase import Settings
-from tests.providers import Refused, Shape
+from tests.providers import Refused, Shape, plain
+
+event = plain.event
 
 USER = "8ccaa7af-909f-44e7-84cb-67cdccb56be6"
 ORGANIZATION = "123e4567-e89b-12d3-a456-426614174000"

@@ -1,8 +1,6 @@
 """API keys that the session can see: one's own, or as an admin all of the tenant's."""
 
 from datetime import UTC, datetime, timedelta
-from functools import cache
-from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Uuid, bindparam, func, insert, select, text, update
@@ -13,8 +11,9 @@ from app.auth.permissions import NO_SCOPES
 from app.database import Session
 from app.features.api_keys.models import ApiKey, ApiKeyUse
 from app.features.api_keys.schemas import ApiKeyOut, NewApiKey
-from app.json_sql import json_object, json_page, json_text
+from app.json_sql import json_object, json_text
 from app.orm import table_of
+from app.pages import Pages
 from app.security.problems import Problem
 from app.statements import scalar
 
@@ -26,6 +25,7 @@ _shown = (
     .subquery("shown")
 )
 
+_PAGES = Pages(ApiKeyOut, _shown)
 _NEW_ID = text("select app.uuid_v7()")
 _GET = select(json_text(json_object(ApiKeyOut, _shown))).where(
     _shown.c.id == bindparam("api_key_id", type_=Uuid)
@@ -38,20 +38,9 @@ _REVOKE = (
 )
 
 
-@cache
-def _page(*, later: bool) -> Any:
-    rows = select(_shown.c.id, json_object(ApiKeyOut, _shown).label("item"))
-    if later:
-        rows = rows.where(_shown.c.id < bindparam("cursor", type_=Uuid))
-    return json_page(rows)
-
-
 async def list_keys(session: Session, *, limit: int, cursor: UUID | None) -> str:
     """A page of keys, newest first, as JSON."""
-    parameters: dict[str, Any] = {"limit": limit}
-    if cursor is not None:
-        parameters["cursor"] = cursor
-    return str(await scalar(session, _page(later=cursor is not None), parameters))
+    return await _PAGES.read(session, limit=limit, cursor=cursor)
 
 
 async def create_key(caller: Caller, new: NewApiKey) -> str:

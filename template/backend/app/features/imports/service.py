@@ -5,8 +5,7 @@ import hashlib
 import io
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from functools import cache
-from typing import IO, Any
+from typing import IO
 from uuid import UUID
 
 import anyio.to_thread
@@ -20,8 +19,9 @@ from app.features.imports.csv_file import HEADER, BadFile, check_file
 from app.features.imports.models import Import, ImportRejection
 from app.features.imports.schemas import ImportAccepted, ImportOut
 from app.features.imports.tasks import RunImport, file_of, run_import
-from app.json_sql import json_object, json_page, json_text
+from app.json_sql import json_object, json_text
 from app.orm import table_of
+from app.pages import Pages
 from app.security.problems import Problem
 
 _PAGE_OF_REJECTIONS = 1000
@@ -29,6 +29,7 @@ _PAGE_OF_REJECTIONS = 1000
 _imports = table_of(Import)
 _by_id = Import.id == bindparam("import_id", type_=Uuid)
 
+_PAGES = Pages(ImportOut, _imports)
 _GET = select(json_text(json_object(ImportOut, _imports))).where(_by_id)
 _NEW_ID = text("select app.uuid_v7()")
 _INSERT = (
@@ -138,19 +139,9 @@ async def _same_key(session: Session, upload: Upload, key: str | None) -> str | 
     return str(accepted)
 
 
-@cache
-def _page(*, later: bool) -> Any:
-    rows = select(_imports.c.id, json_object(ImportOut, _imports).label("item"))
-    if later:
-        rows = rows.where(_imports.c.id < bindparam("cursor", type_=Uuid))
-    return json_page(rows)
-
-
 async def list_imports(session: Session, *, limit: int, cursor: UUID | None) -> str:
     """A page of imports, newest first, as JSON."""
-    parameters = {"limit": limit} if cursor is None else {"limit": limit, "cursor": cursor}
-    page: str = await session.scalar(_page(later=cursor is not None), parameters)
-    return page
+    return await _PAGES.read(session, limit=limit, cursor=cursor)
 
 
 async def get_import(session: Session, import_id: UUID) -> str:

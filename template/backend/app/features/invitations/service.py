@@ -2,8 +2,6 @@
 
 import hashlib
 import json
-from functools import cache
-from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Text, Uuid, and_, bindparam, case, func, literal_column, select, text
@@ -17,8 +15,9 @@ from app.features.invitations.models import Invitation
 from app.features.invitations.schemas import Accepted, InvitationOut, NewInvitation
 from app.features.invitations.tasks import SendInvitation, send_invitation, tenant_of
 from app.features.organizations.outcomes import require_done
-from app.json_sql import json_object, json_page, json_text
+from app.json_sql import json_object, json_text
 from app.orm import table_of
+from app.pages import Pages
 from app.security.problems import Problem
 
 MOST_OPEN = 500
@@ -39,6 +38,7 @@ _status = case(
 _shown = select(*_invitations.c, _status.cast(Text).label("status")).subquery("shown")
 _is_open = and_(_invitations.c.accepted_at.is_(None), _invitations.c.revoked_at.is_(None))
 
+_PAGES = Pages(InvitationOut, _shown)
 _STATE = text("""
     select o.managed_by,
         exists (
@@ -115,19 +115,9 @@ _REFUSALS = {
 }
 
 
-@cache
-def _page(*, later: bool) -> Any:
-    rows = select(_shown.c.id, json_object(InvitationOut, _shown).label("item"))
-    if later:
-        rows = rows.where(_shown.c.id < bindparam("cursor", type_=Uuid))
-    return json_page(rows)
-
-
 async def list_invitations(session: Session, *, limit: int, cursor: UUID | None) -> str:
     """A page of invitations, newest first, as JSON."""
-    return str(
-        await session.scalar(_page(later=cursor is not None), {"limit": limit, "cursor": cursor})
-    )
+    return await _PAGES.read(session, limit=limit, cursor=cursor)
 
 
 async def invite(access: Access, new: NewInvitation) -> str:

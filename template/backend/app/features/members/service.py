@@ -1,10 +1,8 @@
 """Members of the organization that the session can see."""
 
-from functools import cache
-from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Uuid, bindparam, select, text
+from sqlalchemy import select, text
 
 from app.auth.dependencies import Caller
 from app.auth.permissions import Role
@@ -14,9 +12,25 @@ from app.features.me.models import User
 from app.features.members.schemas import MemberOut
 from app.features.organizations.models import Membership
 from app.features.organizations.outcomes import require_done
-from app.json_sql import json_object, json_page
 from app.orm import table_of
-from app.statements import scalar
+from app.pages import Pages
+
+_members = table_of(Membership)
+_people = table_of(User)
+_PAGES = Pages(
+    MemberOut,
+    select(
+        _members.c.id,
+        _members.c.user_id,
+        _people.c.name,
+        _people.c.email,
+        _members.c.role,
+        _members.c.created_at,
+    )
+    .join(_people, _people.c.id == _members.c.user_id)
+    .where(_members.c.status == "active")
+    .subquery("shown"),
+)
 
 _CHANGE = text("select app.change_member(:member, :role)")
 _MY_ID = text("select app.my_membership_id()")
@@ -27,35 +41,9 @@ _SUBJECT = text("""
 _NOTE = text("select app.note_member(:tenant, :subject, :role)")
 
 
-@cache
-def _page(*, later: bool) -> Any:
-    members = table_of(Membership)
-    people = table_of(User)
-    found = (
-        select(
-            members.c.id,
-            members.c.user_id,
-            people.c.name,
-            people.c.email,
-            members.c.role,
-            members.c.created_at,
-        )
-        .join(people, people.c.id == members.c.user_id)
-        .where(members.c.status == "active")
-        .subquery("members")
-    )
-    rows = select(found.c.id, json_object(MemberOut, found).label("item"))
-    if later:
-        rows = rows.where(found.c.id < bindparam("cursor", type_=Uuid))
-    return json_page(rows)
-
-
 async def list_members(session: Session, *, limit: int, cursor: UUID | None) -> str:
     """A page of the members, newest first, as JSON."""
-    parameters: dict[str, Any] = {"limit": limit}
-    if cursor is not None:
-        parameters["cursor"] = cursor
-    return str(await scalar(session, _page(later=cursor is not None), parameters))
+    return await _PAGES.read(session, limit=limit, cursor=cursor)
 
 
 async def change_member(caller: Caller, member_id: UUID, role: Role | None) -> None:

@@ -33,7 +33,9 @@ async def create_organization(caller: Caller, name: str) -> OrganizationOut:
             raise Problem(
                 409,
                 "Too many organizations",
-                f"You own {most}, which is as many as one person may.",
+                f"You own {most}, which is as many as one person may."
+                if most
+                else "Organizations are made by the operator here: ask support for one.",
                 type="too-many-organizations",
             )
         rows = (await session.execute(_MINE)).mappings().all()

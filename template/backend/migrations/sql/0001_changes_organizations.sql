@@ -1,0 +1,94 @@
+-- What the provider tells of people, organizations and memberships. It tells it late, twice and in any
+-- order: its clock decides, and a tombstone keeps out what was removed.
+
+grant create on schema app to app_definer;
+set role app_definer;
+
+create function app.apply_change(change jsonb, request_id text) returns void
+language plpgsql security definer set search_path = ''
+as $$
+declare
+    kind text := change ->> 'type';
+    told timestamptz := to_timestamp((change ->> 'as_of')::double precision);
+    person uuid;
+    organization uuid;
+begin
+    perform set_config('request.jwt.claims', '{}', true),
+            set_config('app.request_id', left(request_id, 255), true);
+    if change ? 'subject' then
+        insert into public.users (subject) values (change ->> 'subject')
+        on conflict (subject) do nothing;
+        select u.id into person from public.users u where u.subject = change ->> 'subject'
+        for update;
+    end if;
+    if change ? 'organization' then
+        insert into public.organizations (external_id, slug, name)
+        select change ->> 'organization', change ->> 'organization',
+               left(change ->> 'organization', 200)
+        where not exists (
+            select from public.organizations o where o.external_id = change ->> 'organization'
+        )
+        on conflict (external_id) do nothing;
+        select o.id into organization from public.organizations o
+        where o.external_id = change ->> 'organization' and o.managed_by = 'provider'
+        for update;
+        if organization is null then
+            return;
+        end if;
+    end if;
+
+    if kind = 'user_changed' then
+        update public.users u
+        set email = coalesce(change ->> 'email', u.email),
+            name = coalesce(left(change ->> 'name', 200), u.name), told_as_of = told
+        where u.id = person and u.deleted_at is null and u.told_as_of < told;
+    elsif kind = 'user_deleted' then
+        update public.users u set deleted_at = now(), email = null, name = null, told_as_of = told
+        where u.id = person and u.deleted_at is null;
+        update public.memberships m set status = 'removed', removed_at = now()
+        where m.user_id = person and m.status = 'active';
+    elsif kind = 'organization_changed' then
+        update public.organizations o
+        set slug = coalesce(change ->> 'slug', o.slug),
+            name = coalesce(left(change ->> 'name', 200), o.name), told_as_of = told
+        where o.id = organization and o.told_as_of < told
+          and exists (select from public.tenants t where t.id = o.id and t.state <> 'deleted');
+    elsif kind = 'organization_deleted' then
+        update public.tenants t
+        set state = 'suspended', reason = 'deleted at the sign-in provider', changed_at = now()
+        where t.id = organization and t.state = 'active';
+    elsif kind = 'member_changed' then
+        insert into public.memberships as m (org_id, user_id, role, role_as_of)
+        select organization, person, change ->> 'role', told
+        from public.tenants t, public.users u
+        where t.id = organization and t.state <> 'deleted'
+          and u.id = person and u.deleted_at is null
+        on conflict (org_id, user_id) do update
+            set role = excluded.role, role_as_of = excluded.role_as_of, status = 'active',
+                removed_at = null
+            where m.role_as_of < excluded.role_as_of and (
+                m.status = 'active'
+                or (change ->> 'joined')::boolean and m.removed_at < excluded.role_as_of
+            );
+    elsif kind = 'member_removed' then
+        -- Who is not a member yet gets the tombstone all the same: the news of their joining is late.
+        insert into public.memberships as m
+            (org_id, user_id, role, role_as_of, status, removed_at)
+        values (organization, person, 'viewer', told, 'removed', told)
+        on conflict (org_id, user_id) do update
+            set status = 'removed', removed_at = told
+            where m.status = 'active' and m.role_as_of <= told;
+    end if;
+end;
+$$;
+
+reset role;
+revoke create on schema app from app_definer;
+
+do $$
+begin
+    execute 'set role app_definer';
+    grant execute on function app.apply_change(jsonb, text) to app_api;
+    execute 'reset role';
+end;
+$$;
