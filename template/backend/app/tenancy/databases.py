@@ -100,7 +100,7 @@ def at_home(connection: psycopg.Connection, tenant_id: UUID) -> Iterator[psycopg
         tenant_id: Whose database.
 
     Raises:
-        SystemExit: it is not made yet.
+        SystemExit: it is not made yet, or is being moved and cannot be changed.
     """
     from app.tenancy.operate import owner_url
 
@@ -125,7 +125,13 @@ def at_home(connection: psycopg.Connection, tenant_id: UUID) -> Iterator[psycopg
             "select set_config('app.request_id', %s, false)",
             connection.execute("select coalesce(app.request_id(), '')").fetchone(),
         )
-        yield other
+        try:
+            yield other
+        except psycopg.errors.ReadOnlySqlTransaction as error:
+            raise SystemExit(
+                f"Nothing was changed for {tenant_id}: {error.diag.message_primary}. Run the"
+                " command again when `app tenants move` has ended."
+            ) from None
 
 
 @contextmanager

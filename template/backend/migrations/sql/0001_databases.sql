@@ -108,7 +108,7 @@ begin
 end;
 $$;
 
--- What carries jobs is written outside of app.enter too, which ends all other writing.
+-- Some tables are written outside of app.enter too, which ends all other writing.
 create function app.refuse_while_moving() returns trigger
 language plpgsql security definer set search_path = ''
 as $$
@@ -460,6 +460,15 @@ create trigger refuse_while_moving before insert or update or delete on app.work
     for each statement execute function app.refuse_while_moving();
 create trigger refuse_while_moving before insert or update or delete on app.realtime_tickets
     for each statement execute function app.refuse_while_moving();
--- An operator's revocation would stay behind.
+-- What operators and the provider's webhooks change would stay behind: a key that was revoked, a member
+-- who was removed, a tenant that was suspended.
 create trigger refuse_while_moving before insert or update or delete on app.api_keys
+    for each statement execute function app.refuse_while_moving();
+create trigger refuse_while_moving before insert or update or delete on public.users
+    for each statement execute function app.refuse_while_moving();
+create trigger refuse_while_moving before insert or update or delete on public.organizations
+    for each statement execute function app.refuse_while_moving();
+create trigger refuse_while_moving before insert or update or delete on public.memberships
+    for each statement execute function app.refuse_while_moving();
+create trigger refuse_while_moving before insert or update or delete on public.tenants
     for each statement execute function app.refuse_while_moving();
