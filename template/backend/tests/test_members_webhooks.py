@@ -65,6 +65,15 @@ async def test_the_order_of_the_news_does_not_matter(
     assert await membership.role() is None
 
 
+async def test_the_order_of_two_memberships_does_not_matter_either(told: Provider) -> None:
+    news = [("created", 0), ("deleted", 1), ("created", 2), ("deleted", 3)]
+    for order in itertools.permutations(news):
+        membership = Membership(told)
+        for verb, after in order:
+            await membership.tell(verb, after)
+        assert await membership.role() is None, order
+
+
 async def test_who_joins_again_is_in_again(membership: Membership) -> None:
     await membership.tell("created", 0, "admin")
     await membership.tell("deleted", 1)

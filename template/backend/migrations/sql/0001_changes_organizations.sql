@@ -54,9 +54,11 @@ begin
         where o.id = organization and o.told_as_of < told
           and exists (select from public.tenants t where t.id = o.id and t.state <> 'deleted');
     elsif kind = 'organization_deleted' then
-        update public.tenants t
-        set state = 'suspended', reason = 'deleted at the sign-in provider', changed_at = now()
-        where t.id = organization and t.state = 'active';
+        -- What an operator has said since then holds.
+        perform app.set_tenant_state(t.id, 'suspended', 'deleted at the sign-in provider')
+        from public.tenants t
+        where t.id = organization and t.state = 'active'
+          and (t.changed_at <= told or t.changed_at = t.created_at);
     elsif kind = 'member_changed' then
         insert into public.memberships as m (org_id, user_id, role, role_as_of)
         select organization, person, change ->> 'role', told
@@ -77,7 +79,7 @@ begin
         values (organization, person, 'viewer', told, 'removed', told)
         on conflict (org_id, user_id) do update
             set status = 'removed', removed_at = told
-            where m.status = 'active' and m.role_as_of <= told;
+            where m.status = 'active' and m.role_as_of <= told or m.removed_at < told;
     end if;
 end;
 $$;

@@ -26,10 +26,10 @@ begin
     else
         update public.users u set deleted_at = now(), email = null, name = null, told_as_of = told
         where u.subject = change ->> 'subject' and u.deleted_at is null;
-        update public.tenants t
-        set state = 'suspended', reason = 'deleted at the sign-in provider', changed_at = now()
+        perform app.set_tenant_state(u.id, 'suspended', 'deleted at the sign-in provider')
         from public.users u
-        where u.subject = change ->> 'subject' and t.id = u.id and t.state = 'active';
+        join public.tenants t on t.id = u.id and t.state = 'active'
+        where u.subject = change ->> 'subject';
     end if;
 end;
 $$;
