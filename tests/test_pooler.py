@@ -14,7 +14,7 @@ import httpx
 import psycopg
 import pytest
 
-from driving import API, START_SECONDS, Client, Product
+from driving import API, START_SECONDS, Client, Product, claims_of
 from pooling import LOGIN, Pooler, api_behind, pooled, program
 from rendering import each, name_of
 
@@ -192,7 +192,7 @@ class Browser:
 
     async def reads_me(self, tenant: Tenant) -> None:
         me = await self._ask(tenant, 200, "GET", "/me")
-        assert tenant.name in me["user"]["subject"]
+        assert me["user"]["subject"] == claims_of(tenant.token)[1]["sub"]
         if me["organization"] is not None:
             assert me["organization"]["slug"] == tenant.name
 
