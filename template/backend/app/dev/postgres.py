@@ -34,7 +34,7 @@ OLDEST_MAJOR = 15
 # SIGINT ends the sessions and writes a checkpoint; SIGQUIT just ends, and recovers at next start.
 STOP_STEPS = ((signal.SIGINT, 20.0), (signal.SIGQUIT, 10.0))
 
-_START_SECONDS = 60.0  # recovery after a crash included
+_START_SECONDS = 180.0  # recovery after a crash included, on a busy disk
 _START_ATTEMPTS = 20
 _RELEASE_SECONDS = 15.0  # how long a killed server's backends may take to notice
 _HOST_RULES = f"host all all {LOOPBACK}/32 scram-sha-256\n"
