@@ -8,6 +8,7 @@ import pytest
 
 from app.dev.choices import provider as issuer
 from tests.choices import tenants
+from tests.conftest import Connection
 from tests.test_webhooks import Provider, told
 
 __all__ = ["told"]
@@ -72,6 +73,35 @@ async def test_the_order_of_two_memberships_does_not_matter_either(told: Provide
         for verb, after in order:
             await membership.tell(verb, after)
         assert await membership.role() is None, order
+
+
+@pytest.mark.parametrize("order", list(itertools.permutations(range(4))))
+async def test_a_change_of_role_counts_even_if_it_comes_before_the_joining(
+    membership: Membership, order: tuple[int, ...]
+) -> None:
+    news = [
+        ("created", 0, "admin"),
+        ("deleted", 1, "admin"),
+        ("created", 2, "owner"),
+        ("updated", 3, "viewer"),
+    ]
+    for number in order:
+        await membership.tell(*news[number])
+    assert await membership.role() == "viewer"
+
+
+async def test_what_an_operator_says_holds_against_older_news(
+    membership: Membership, as_admin: Connection
+) -> None:
+    set_active = "select app.set_membership(%s, %s, %s)"
+    named = [membership.ids["organization"], membership.ids["subject"]]
+    await membership.tell("created", -9, "admin")
+    as_admin.execute(set_active, [*named, False])
+    await membership.tell("created", -5, "admin")
+    assert await membership.role() is None
+    as_admin.execute(set_active, [*named, True])
+    await membership.tell("deleted", -4)
+    assert await membership.role() == "admin"
 
 
 async def test_who_joins_again_is_in_again(membership: Membership) -> None:

@@ -20,6 +20,9 @@ from app.auth.changes import (
 )
 from app.auth.permissions import role_named
 
+_FIRST_MILLISECONDS = 100_000_000_000
+"""As seconds, this would be in the year 5138."""
+
 
 class _Event(msgspec.Struct):
     type: str
@@ -74,9 +77,14 @@ def read_event(body: bytes) -> Change | None:
     try:
         event = msgspec.json.decode(body, type=_Event)
         read = _READERS.get(event.type)
-        return None if read is None else read(event.timestamp / 1000, event.data)
+        return None if read is None else read(_seconds(event.timestamp), event.data)
     except msgspec.MsgspecError as error:
         raise UnreadableEventError(str(error)) from None
+
+
+def _seconds(timestamp: int) -> float:
+    """Clerk sends milliseconds; of the seconds in some of its examples the last moment counts."""
+    return timestamp / 1000 if timestamp >= _FIRST_MILLISECONDS else timestamp + 0.999
 
 
 def _user(as_of: float, data: msgspec.Raw) -> Change:

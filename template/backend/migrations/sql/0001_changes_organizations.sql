@@ -10,6 +10,7 @@ as $$
 declare
     kind text := change ->> 'type';
     told timestamptz := to_timestamp((change ->> 'as_of')::double precision);
+    joined timestamptz := case when (change ->> 'joined')::boolean then told end;
     person uuid;
     organization uuid;
 begin
@@ -66,12 +67,13 @@ begin
         where t.id = organization and t.state <> 'deleted'
           and u.id = person and u.deleted_at is null
         on conflict (org_id, user_id) do update
-            set role = excluded.role, role_as_of = excluded.role_as_of, status = 'active',
-                removed_at = null
-            where m.role_as_of < excluded.role_as_of and (
-                m.status = 'active'
-                or (change ->> 'joined')::boolean and m.removed_at < excluded.role_as_of
-            );
+            -- The role and the membership are two matters: who was removed may have got another role
+            -- after a joining of which the news is still to come.
+            set role = case when m.role_as_of < told then excluded.role else m.role end,
+                role_as_of = greatest(m.role_as_of, told),
+                status = case when m.removed_at < joined then 'active' else m.status end,
+                removed_at = case when m.removed_at < joined then null else m.removed_at end
+            where m.role_as_of < told or m.removed_at < joined;
     elsif kind = 'member_removed' then
         -- Who is not a member yet gets the tombstone all the same: the news of their joining is late.
         insert into public.memberships as m

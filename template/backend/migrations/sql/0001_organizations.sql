@@ -44,7 +44,8 @@ comment on table public.memberships is
     'Who belongs to which organization. A removed membership stays as a tombstone: '
     'without it, a token that is still valid would bring the member back.';
 comment on column public.memberships.role_as_of is
-    'The provider''s clock when it last changed the role: an older token does not change it back.';
+    'The provider''s clock when it last spoke of this member: what is older does not change the role '
+    'back, nor remove the member.';
 comment on column public.memberships.chosen_at is
     'When the person last chose to work here. The latest counts where a token names an organization '
     'because this database told the provider so.';
@@ -222,7 +223,9 @@ as $$
     with changed as (
         update public.memberships m
         set status = case when active then 'active' else 'removed' end,
-            removed_at = case when active then null else now() end
+            removed_at = case when active then null else now() end,
+            -- What the provider said before this is no reason to undo it.
+            role_as_of = case when active then greatest(m.role_as_of, now()) else m.role_as_of end
         from public.organizations o, public.users u
         where o.id = m.org_id and u.id = m.user_id
           and (
