@@ -6,7 +6,6 @@ The tests are in the order in which the provider's keys change.
 import base64
 import json
 import secrets
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -28,7 +27,6 @@ def _oidc() -> list[Answers]:
 
 
 pytestmark = [
-    pytest.mark.skipif(shutil.which("npm") is None, reason="the provider needs Node and npm"),
     pytest.mark.parametrize("combination", _oidc(), ids=name_of, indirect=True, scope="session"),
 ]
 

@@ -10,9 +10,8 @@ from fastapi import FastAPI
 from app import health, logs, metrics
 from app.audit import endpoints as audit
 from app.auth.verifier import TokenVerifier
-from app.choices import channel, queue, tenancy
+from app.choices import channel, managing, queue, tenancy
 from app.database import refuse_unsafe_login
-from app.features import chosen
 from app.features.api_keys import endpoints as api_keys
 from app.features.contacts import endpoints as contacts
 from app.features.imports import endpoints as imports
@@ -77,7 +76,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     # another router is searched twice.
     for feature in (me, contacts, imports, audit, realtime, api_keys, webhooks):
         app.include_router(feature.router, prefix=API)
-    for name in chosen.ENDPOINTS:
+    for name in managing.ENDPOINTS:
         app.include_router(import_module(name).router, prefix=API)
 
     checks = {

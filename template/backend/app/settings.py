@@ -10,9 +10,8 @@ from typing import Literal, Self
 from pydantic import Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from app.choices import PRODUCT_NAME, channel, provider, queue, tenancy
+from app.choices import PRODUCT_NAME, channel, managing, provider, queue, tenancy
 from app.comma_separated import CommaSeparated
-from app.features import chosen
 from app.features.webhooks import settings as webhooks
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -23,7 +22,7 @@ class Settings(
     queue.Settings,
     channel.Settings,
     tenancy.Settings,
-    chosen.Settings,
+    managing.Settings,
     webhooks.Settings,
     BaseSettings,
 ):

@@ -11,9 +11,8 @@ from prometheus_client import start_http_server
 import app.features.imports.tasks
 import app.jobs.housekeeping  # noqa: F401  # declare their tasks
 from app import logs
-from app.choices import channel, queue, tenancy
+from app.choices import channel, managing, queue, tenancy
 from app.database import refuse_unsafe_login
-from app.features import chosen
 from app.jobs import schedules
 from app.jobs.leases import Leases
 from app.jobs.runner import Runner
@@ -22,7 +21,7 @@ from app.storage import Storage
 
 log = structlog.get_logger()
 
-for _module in chosen.TASKS:
+for _module in managing.TASKS:
     import_module(_module)  # declares tasks as well
 
 

@@ -157,8 +157,8 @@ async def test_times_are_written_as_whole_numbers(
 async def test_texts_that_are_no_unicode_are_refused(
     verify: TokenVerifier, provider: Issuer, text: str
 ) -> None:
-    claims = claims_of(provider, name="placeholder", email="placeholder", email_verified=True)
-    payload = json.dumps(claims).replace("placeholder", text)
+    claims = claims_of(provider, name="Ada Lovelace", email="Ada Lovelace", email_verified=True)
+    payload = json.dumps(claims).replace("Ada Lovelace", text)
     await refusal(verify, sign(provider, payload.encode()))
 
 

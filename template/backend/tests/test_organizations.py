@@ -6,7 +6,7 @@ from uuid import uuid4
 import httpx
 import pytest
 
-from tests.conftest import MintToken
+from tests.conftest import Connection, MintToken
 from tests.running import Platform
 from tests.staff import MEMBERS, ORGANIZATIONS, Person, Staff
 from tests.test_contacts import add
@@ -173,6 +173,44 @@ async def test_the_last_owner_stays(staff: Staff) -> None:
     assert (await owner.ask("DELETE", f"{MEMBERS}/me")).status_code == 204
     assert (await owner.get("/api/v1/me")).status_code == 403
     assert (await other.ask("DELETE", f"{MEMBERS}/me")).status_code == 409
+
+
+async def test_of_two_owners_who_demote_each_other_one_does(
+    staff: Staff, as_admin: Connection
+) -> None:
+    """Also where a third one is left, so that no last owner is in the way."""
+    first = await staff.owner()
+    one, two = [await staff.colleague(first, "owner") for _ in range(2)]
+    ids = [await first.member_id((await person.me())["user"]["id"]) for person in (one, two)]
+    waiting = (
+        "select count(*) from pg_stat_activity"
+        " where wait_event_type = 'Lock' and query like '%change_member%'"
+    )
+    with as_admin.transaction():
+        # Both have been let in as owners before either has its turn.
+        as_admin.execute(
+            "select from public.organizations where id = %s for update", (first.organization,)
+        )
+        asked = [
+            asyncio.create_task(person.ask("PATCH", f"{MEMBERS}/{other}", json={"role": "viewer"}))
+            for person, other in ((one, ids[1]), (two, ids[0]))
+        ]
+        async with asyncio.timeout(20):
+            while as_admin.execute(waiting).fetchone() != (2,):
+                as_admin.execute("select pg_stat_clear_snapshot()")
+                await asyncio.sleep(0.02)
+    answers = await asyncio.gather(*asked)
+    assert sorted(answer.status_code for answer in answers) == [204, 403]
+
+
+async def test_two_headers_are_refused(staff: Staff) -> None:
+    """Whatever stands before the API may have believed the other one."""
+    owner = await staff.owner()
+    organization = str(owner.organization)
+    headers = [("Authorization", f"Bearer {owner.token}"), ("X-Organization", organization)]
+    assert (await staff.api.get("/api/v1/me", headers=headers)).status_code == 200
+    headers.append(("X-Organization", organization))
+    assert (await staff.api.get("/api/v1/me", headers=headers)).status_code == 400
 
 
 async def test_two_owners_who_leave_at_once_leave_one(staff: Staff) -> None:

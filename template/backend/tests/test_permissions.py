@@ -14,9 +14,9 @@ from fastapi.routing import APIRoute, iter_route_contexts
 from starlette.routing import WebSocketRoute
 
 from app.auth.permissions import MEANINGS, ROLES, Permission
+from app.choices import managing
 from app.command_choices import tenancy
 from app.dev.servers import BACKEND
-from app.features import chosen
 from app.main import create_app
 from app.realtime import access
 from app.settings import Settings
@@ -38,7 +38,7 @@ PUBLIC = {
 }
 """What asks for no permission, and why."""
 
-IS_MANAGED_HERE = "app.features.organizations.endpoints" in chosen.ENDPOINTS
+IS_MANAGED_HERE = "app.features.organizations.endpoints" in managing.ENDPOINTS
 RESERVED = {} if IS_MANAGED_HERE else {"organization:write": "the provider renames organizations"}
 """Permissions that no endpoint asks for yet, and what they are for."""
 

@@ -132,14 +132,15 @@ async def _authenticate(
 
 
 def _named(request: Request) -> UUID | None:
-    value = request.headers.get(NAMED_ORGANIZATION)
-    if value is None:
+    values = request.headers.getlist(NAMED_ORGANIZATION)
+    if not values:
         return None
     try:
+        [value] = values
         return UUID(value)
     except ValueError:
         raise Problem(
-            400, "Invalid header", f"{NAMED_ORGANIZATION} must be an organization's id, a UUID."
+            400, "Invalid header", f"{NAMED_ORGANIZATION} must be one organization's id, a UUID."
         ) from None
 
 

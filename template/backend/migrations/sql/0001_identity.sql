@@ -92,5 +92,19 @@ as $$
         or exists (select from public.tenants t where t.id = tenant and t.state = 'active')
 $$;
 
+-- The job that the claims name, if its worker runs it now. One that was taken for dead, and whose job was
+-- given to another, finds nothing any more.
+create function app.presented_job() returns table (tenant_id uuid, user_id uuid, subject text)
+language sql stable security definer set search_path = '' rows 1
+as $$
+    select j.tenant_id, j.user_id, u.subject
+    from app.outbox j
+    left join public.users u on u.id = j.user_id
+    where j.id = (app.claims() ->> 'job_id')::uuid
+      and j.worker_id = (app.claims() ->> 'worker_id')::uuid
+      and pg_has_role(session_user, 'app_worker', 'member')
+      and app.is_served(j.tenant_id)
+$$;
+
 reset role;
 revoke create on schema app from app_definer;

@@ -81,7 +81,7 @@ language plpgsql security definer set search_path = ''
 as $$
 declare
     organization uuid := app.current_tenant_id();
-    caller text := app.current_member_role();
+    caller text;
     target public.memberships;
 begin
     -- Whoever finds a key must not be able to put its person out.
@@ -100,6 +100,8 @@ begin
     if not found then
         return 'managed_by_provider';
     end if;
+    -- Whoever had the turn before may have changed the caller's role too.
+    caller := app.current_member_role();
     select m.* into target from public.memberships m
     where m.org_id = organization and m.id = member and m.status = 'active';
     if not found then

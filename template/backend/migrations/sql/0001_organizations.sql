@@ -96,8 +96,7 @@ end;
 $$;
 
 -- Everything there is to know about who is asking, in one look. All of it null: nobody we know. A worker has
--- no token: it claims a job, and the proof is that it runs that job now. A worker that was taken for
--- dead, and whose job was given to another, sees nothing any more.
+-- no token: it claims a job, and the proof is that it runs that job now.
 create function app.current_access(
     out user_id uuid, out subject text, out tenant_id uuid, out role text,
     out role_as_of timestamptz
@@ -132,14 +131,9 @@ begin
         join public.memberships m
             on m.org_id = t.id and m.user_id = u.id and m.status = 'active';
     elsif asked ? 'job_id' then
-        select j.user_id, u.subject, j.tenant_id, 'worker'
+        select j.user_id, j.subject, j.tenant_id, 'worker'
         into user_id, subject, tenant_id, role
-        from app.outbox j
-        left join public.users u on u.id = j.user_id
-        where j.id = (asked ->> 'job_id')::uuid
-          and j.worker_id = (asked ->> 'worker_id')::uuid
-          and pg_has_role(session_user, 'app_worker', 'member')
-          and app.is_served(j.tenant_id);
+        from app.presented_job() j;
     end if;
 end;
 $$;
