@@ -2,6 +2,8 @@
 
 import asyncio
 import json
+from collections.abc import AsyncIterator
+from dataclasses import replace
 from typing import Any
 
 import httpx
@@ -178,6 +180,44 @@ async def test_an_admin_cannot_send_an_owners_invitation_again(staff: Staff) -> 
     sent = await owner.post(INVITATIONS, json={"email": staff.person().email, "role": "owner"})
     response = await admin.post(f"{INVITATIONS}/{sent.json()['id']}/resend")
     assert response.json()["type"] == "urn:problem:owners-only"
+
+
+@pytest.fixture
+async def sparing(staff: Staff, platform: Platform) -> AsyncIterator[Staff]:
+    """Staff of an API where an organization may send three mails a day."""
+    process, address = platform.api(INVITATIONS_PER_DAY="3")
+    process.start()
+    async with httpx.AsyncClient(base_url=address, timeout=30.0, trust_env=False) as api:
+        yield replace(staff, api=api)
+    process.stop()
+
+
+async def test_an_organization_sends_only_so_many_mails_a_day(
+    sparing: Staff, as_admin: Connection
+) -> None:
+    owner, other = await sparing.owner(), await sparing.owner()
+    guests = [sparing.person().email for _ in range(6)]
+    answers = await asyncio.gather(
+        *(owner.post(INVITATIONS, json={"email": guest}) for guest in guests)
+    )
+    assert sorted(answer.status_code for answer in answers) == [201] * 3 + [429] * 3
+    refusal = next(answer for answer in answers if answer.status_code == 429)
+    assert refusal.json()["type"] == "urn:problem:too-many-mails"
+    assert 86_000 < int(refusal.headers["Retry-After"]) <= 86_400
+
+    revoked, kept, _ = (answer.json()["id"] for answer in answers if answer.status_code == 201)
+    assert (await owner.ask("DELETE", f"{INVITATIONS}/{revoked}")).status_code == 204
+    late = {"email": sparing.person().email}
+    assert (await owner.post(INVITATIONS, json=late)).status_code == 429
+    assert (await owner.post(f"{INVITATIONS}/{kept}/resend")).status_code == 429
+    assert (await other.post(INVITATIONS, json=late)).status_code == 201
+
+    as_admin.execute(
+        "update public.invitations set asked_at = array[now() - interval '25 hours'] where id = %s",
+        (kept,),
+    )
+    assert (await owner.post(f"{INVITATIONS}/{kept}/resend")).status_code == 202
+    assert (await owner.post(INVITATIONS, json=late)).status_code == 429
 
 
 async def test_nobody_is_invited_twice(staff: Staff) -> None:

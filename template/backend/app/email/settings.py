@@ -22,6 +22,9 @@ class Settings(BaseModel):
     organizations_per_person: int = Field(
         default=10, ge=0, description="How many organizations one person may own."
     )
+    invitations_per_day: int = Field(
+        default=100, ge=0, description="Mails with invitations that one organization may send."
+    )
 
     @field_validator("email_url")
     @classmethod

@@ -8,7 +8,7 @@ create table public.invitations (
     role text not null check (role in ('owner', 'admin', 'member', 'viewer')),
     invited_by uuid default app.current_user_id() references public.users (id),
     token_hashes bytea[] not null default '{}',
-    sendings integer not null default 0,
+    asked_at timestamptz[] not null default array[now()],
     sent_at timestamptz,
     expires_at timestamptz not null,
     accepted_at timestamptz,
@@ -19,7 +19,7 @@ create table public.invitations (
 comment on table public.invitations is 'Who was asked to join an organization, and what became of it.';
 comment on column public.invitations.token_hashes is
     'One for each mail of the latest sending: a mail may be sent twice, and each link must be good.';
-comment on column public.invitations.sendings is 'How often its sending was asked for.';
+comment on column public.invitations.asked_at is 'When its sending was asked for, each time.';
 create unique index invitations_open on public.invitations (org_id, email)
     where accepted_at is null and revoked_at is null;
 create index invitations_by_token on public.invitations using gin (token_hashes);

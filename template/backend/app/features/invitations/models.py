@@ -1,7 +1,7 @@
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import FetchedValue, ForeignKey, LargeBinary
+from sqlalchemy import DateTime, FetchedValue, ForeignKey, LargeBinary
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -24,7 +24,9 @@ class Invitation(Identified, Base):
     token_hashes: Mapped[list[bytes]] = mapped_column(
         ARRAY(LargeBinary), server_default=FetchedValue()
     )
-    sendings: Mapped[int] = mapped_column(server_default=FetchedValue())
+    asked_at: Mapped[list[datetime]] = mapped_column(
+        ARRAY(DateTime(timezone=True)), server_default=FetchedValue()
+    )
     sent_at: Mapped[datetime | None]
     expires_at: Mapped[datetime]
     accepted_at: Mapped[datetime | None]

@@ -19,6 +19,7 @@ from app.json_sql import json_object, json_text
 from app.orm import table_of
 from app.pages import Pages
 from app.security.problems import Problem
+from app.settings import get_settings
 
 MOST_OPEN = 500
 """Invitations of one organization that wait for an answer."""
@@ -26,6 +27,7 @@ MOST_OPEN = 500
 MOST_SENDINGS = 10
 """Mails that one invitation may cost, so that nobody's inbox is flooded through it."""
 
+_DAY_SECONDS = 86_400
 _DAYS = "now() + interval '7 days'"
 
 _invitations = table_of(Invitation)
@@ -57,12 +59,20 @@ _END_EXPIRED = text("""
     where org_id = (select app.current_org_id()) and email = :email
       and accepted_at is null and revoked_at is null and expires_at <= now()
 """)
+_ONE_AT_A_TIME = text("""
+    select pg_advisory_xact_lock(hashtextextended('mails of ' || app.current_org_id(), 0))
+""")
+_SENT_TODAY = text("""
+    select count(*) as mails,
+        ceil(extract(epoch from min(asked) + interval '1 day' - now()))::int as seconds
+    from public.invitations i, unnest(i.asked_at) asked
+    where i.org_id = (select app.current_org_id()) and asked > now() - interval '1 day'
+""")
 _INVITE = (
     insert(_invitations)
     .values(
         email=bindparam("email"),
         role=bindparam("role"),
-        sendings=1,
         expires_at=literal_column(_DAYS),
     )
     .on_conflict_do_nothing()
@@ -70,8 +80,9 @@ _INVITE = (
 )
 _AGAIN = text(f"""
     update public.invitations
-    set sendings = sendings + 1, sent_at = null, token_hashes = '{{}}', expires_at = {_DAYS}
-    where id = :id and accepted_at is null and revoked_at is null and sendings < :most
+    set asked_at = asked_at || now(), sent_at = null, token_hashes = '{{}}', expires_at = {_DAYS}
+    where id = :id and accepted_at is null and revoked_at is null
+      and cardinality(asked_at) < :most
     returning id
 """)  # noqa: S608
 _REVOKE = text("""
@@ -136,6 +147,7 @@ async def invite(access: Access, new: NewInvitation) -> str:
             f"{MOST_OPEN} invitations wait for an answer: revoke some first.",
             type="too-many-invitations",
         )
+    await _require_a_mail_left(session)
     await session.execute(_END_EXPIRED, {"email": new.email})
     made: UUID | None = await session.scalar(_INVITE, new.model_dump())
     if made is None:
@@ -153,6 +165,7 @@ async def resend(access: Access, invitation_id: UUID) -> str:
     if found is None:
         raise Problem(404, "Not found", "There is no such invitation.")
     _require_rank(access, found.role)
+    await _require_a_mail_left(session)
     if await session.scalar(_AGAIN, {"id": invitation_id, "most": MOST_SENDINGS}) is None:
         ended = found.status in {"accepted", "revoked"}
         why = f"It is {found.status}." if ended else f"It was sent {MOST_SENDINGS} times."
@@ -191,6 +204,24 @@ async def accept(caller: Caller, token: str) -> Accepted:
     if found.outcome != "done":
         raise _refusal(found.outcome)
     return Accepted(organization_id=found.organization, role=found.member_role)
+
+
+async def _require_a_mail_left(session: Session) -> None:
+    """Raise 429 if the organization has sent its mails of the last 24 hours.
+
+    Who asks at the same time waits, and so counts what the other one sent.
+    """
+    most = get_settings().invitations_per_day
+    await session.execute(_ONE_AT_A_TIME)
+    sent = (await session.execute(_SENT_TODAY)).one()
+    if sent.mails >= most:
+        raise Problem(
+            429,
+            "Too many invitations",
+            f"{most} mails with invitations went out in the last 24 hours, which is the limit.",
+            type="too-many-mails",
+            headers={"Retry-After": str(max(sent.seconds or _DAY_SECONDS, 1))},
+        )
 
 
 def _require_rank(access: Access, role: str) -> None:
