@@ -25,6 +25,7 @@ from tests.choices import tenants
 from tests.conftest import Connection, MintToken
 from tests.running import AppProcess, Platform
 from tests.test_contacts import add
+from tests.test_imports import Office, csv_of, people
 from tests.test_realtime_api import TICKETS, closed, connect, receive
 
 KEYS = "/api/v1/api-keys"
@@ -130,6 +131,18 @@ async def test_a_key_may_write_and_the_trail_names_it(person: Person) -> None:
         [event] = events.json()["items"]
         assert event["actor"] == provider.subject(person.name)
         assert event["api_key_id"] == (told["id"] if path.endswith("contacts") else None)
+
+
+@pytest.mark.usefixtures("worker")
+async def test_the_trail_names_the_key_whose_job_it_was(person: Person, token: MintToken) -> None:
+    key, told = await person.make("imports:read", "imports:write")
+    office = Office(person.api, token)
+    office.headers = as_key(key)
+    sent = await office.upload(csv_of(people(3)))
+    assert (await office.finished(sent.json()["id"]))["status"] == "succeeded"
+    events = await person.api.get("/api/v1/audit-events?table=contacts", headers=person.headers)
+    named = [(event["actor"], event["api_key_id"]) for event in events.json()["items"]]
+    assert named == [(provider.subject(person.name), told["id"])] * 3
 
 
 async def test_the_use_of_a_key_is_noted_once_a_minute(

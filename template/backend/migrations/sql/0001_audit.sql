@@ -115,7 +115,7 @@ declare
     unrecorded text[] := tg_argv[1:];
     actor_id uuid;
     actor text;
-    key_id uuid := (app.claims() ->> 'key_id')::uuid;
+    key_id uuid := app.current_key_id();
     request_id text := app.request_id();
     first_id uuid := app.uuid_v7();
 begin
@@ -168,7 +168,7 @@ language sql security definer set search_path = ''
 as $$
     insert into audit.events (tenant_id, actor_id, actor, api_key_id, request_id, action, new)
     select a.tenant_id, a.user_id, coalesce(a.subject, app.claims() ->> 'sub'),
-           (app.claims() ->> 'key_id')::uuid, app.request_id(), action, detail
+           app.current_key_id(), app.request_id(), action, detail
     from (select) nobody left join app.current_access() a on true
 $$;
 

@@ -20,7 +20,7 @@ begin
     execute 'set role app_definer';
     grant execute on function
         app.current_access(), app.current_user_id(), app.current_tenant_id(),
-        app.current_member_role()
+        app.current_member_role(), app.current_key_id()
     to app_api, app_worker, app_audit;
     grant execute on function app.sign_in(), app.redeem_ticket(bytea) to app_api;
     grant execute on function
@@ -34,7 +34,7 @@ begin
     -- An operator's commands run as the role that migrates.
     execute format(
         'grant execute on function app.current_user_id(), app.current_tenant_id(), '
-        'app.schema_versions() to %I',
+        'app.current_key_id(), app.schema_versions() to %I',
         session_user);
     execute 'reset role';
 end;

@@ -94,16 +94,27 @@ $$;
 
 -- The job that the claims name, if its worker runs it now. One that was taken for dead, and whose job was
 -- given to another, finds nothing any more.
-create function app.presented_job() returns table (tenant_id uuid, user_id uuid, subject text)
+create function app.presented_job()
+returns table (tenant_id uuid, user_id uuid, subject text, api_key_id uuid)
 language sql stable security definer set search_path = '' rows 1
 as $$
-    select j.tenant_id, j.user_id, u.subject
+    select j.tenant_id, j.user_id, u.subject, j.api_key_id
     from app.outbox j
     left join public.users u on u.id = j.user_id
     where j.id = (app.claims() ->> 'job_id')::uuid
       and j.worker_id = (app.claims() ->> 'worker_id')::uuid
       and pg_has_role(session_user, 'app_worker', 'member')
       and app.is_served(j.tenant_id)
+$$;
+
+-- A job goes on in the name of the key that asked for it, and so do the jobs that it asks for.
+create function app.current_key_id() returns uuid
+language sql stable security definer set search_path = ''
+as $$
+    select case
+        when app.claims() ? 'key_id' then (app.claims() ->> 'key_id')::uuid
+        when app.claims() ? 'job_id' then (select j.api_key_id from app.presented_job() j)
+    end
 $$;
 
 reset role;

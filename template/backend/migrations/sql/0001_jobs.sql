@@ -263,6 +263,7 @@ revoke create on schema app from app_definer;
 
 alter table app.outbox alter column tenant_id set default app.default_tenant_id();
 alter table app.outbox alter column user_id set default app.current_user_id();
+alter table app.outbox alter column api_key_id set default app.current_key_id();
 
 alter table app.outbox enable row level security;
 alter table app.outbox force row level security;

@@ -5,6 +5,7 @@ create table app.outbox (
     id uuid primary key default app.uuid_v7(),
     tenant_id uuid not null,
     user_id uuid,
+    api_key_id uuid,
     request_id text default app.request_id(),
     task text not null check (length(task) between 1 and 200),
     payload jsonb not null,
@@ -28,6 +29,7 @@ comment on table app.outbox is
     'Jobs, written in the transaction that needs them and kept until they are done.';
 comment on column app.outbox.tenant_id is
     'Whose it is. The nil UUID, which is nobody''s, for a job that a schedule made.';
+comment on column app.outbox.api_key_id is 'The key of that person that a program asked with, if one did.';
 comment on column app.outbox.max_running is
     'How many jobs of this task may run at a time for one tenant; null is no limit.';
 comment on column app.outbox.delivery is 'Counts the hand-overs; part of the id in the queue.';

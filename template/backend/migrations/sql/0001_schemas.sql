@@ -197,7 +197,7 @@ begin
     execute 'set role app_definer';
     grant execute on function
         app.current_access(), app.current_user_id(), app.current_tenant_id(),
-        app.current_member_role(), app.current_job_id(), app.cancel_job(uuid),
+        app.current_member_role(), app.current_key_id(), app.current_job_id(), app.cancel_job(uuid),
         app.note_key_use(), app.rename_organization(text), app.change_member(uuid, text), app.my_membership_id()
     to app_tenant;
     grant execute on function app.revision_of(uuid) to app_api, app_worker;
