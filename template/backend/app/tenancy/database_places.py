@@ -42,7 +42,7 @@ class DatabasePlaces:
         ).fetchall()[0]
         home_url = url_on(url, settings.migration_tenant_servers, server, database)
         with maintenance(url, server) as admin:
-            if not _exists(admin, database):
+            if not exists(admin, database):
                 copy_template(admin, template_name(owner.info.dbname), database)
         with psycopg.connect(home_url, autocommit=True) as home:
             _adopt(owner, home, tenant_id)
@@ -128,7 +128,8 @@ def maintenance(url: str, server: str) -> Iterator[psycopg.Connection]:
         yield admin
 
 
-def _exists(admin: psycopg.Connection, database: str) -> bool:
+def exists(admin: psycopg.Connection, database: str) -> bool:
+    """Whether a server has a database of this name."""
     query = "select from pg_database where datname = %s"
     return admin.execute(query, [database]).fetchone() is not None
 
@@ -137,7 +138,7 @@ def _bring_template(admin: psycopg.Connection, url: str, template: str) -> None:
     from app.migrations import migrate_whole
 
     name = sql.Identifier(template)
-    if not _exists(admin, template):
+    if not exists(admin, template):
         admin.execute(sql.SQL("create database {}").format(name))
     admin.execute(sql.SQL("alter database {} with allow_connections true").format(name))
     try:

@@ -8,7 +8,7 @@ then; that one only has to be opened.
 
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -19,7 +19,13 @@ from psycopg.rows import class_row
 
 from app.migrations import configure_logins, owner_roles, revisions_of
 from app.settings import get_settings
-from app.tenancy.database_places import copy_template, maintenance, owner_url_of, template_name
+from app.tenancy.database_places import (
+    copy_template,
+    exists,
+    maintenance,
+    owner_url_of,
+    template_name,
+)
 from app.tenancy.fan_out import turn
 from app.tenancy.operate import Connection, Tenant, connect, find, owner_url, record
 from app.tenancy.servers import DEFAULT, UnknownServerError
@@ -170,12 +176,31 @@ def _finish(tenant: Tenant, server: str, database: str) -> None:
         if state == "open":
             typer.echo(f"{tenant.title} is on {server} already.")
             return
+        _close_elsewhere(tenant, server, database)
         _open(home, tenant, server)
     # What the interrupted move had borrowed, wherever it had: with this it is given back.
     for other in (DEFAULT, *get_settings().migration_tenant_servers):
         with maintenance(owner_url(), other) as admin, owner_roles(admin):
             pass
     typer.echo(f"The move of {tenant.title} to {server} is finished.")
+
+
+def _close_elsewhere(tenant: Tenant, server: str, database: str) -> None:
+    """Send away who still comes to the tenant's old database, which the move died too early to do.
+
+    Else a process that knows no better would go on reading there what is changed here.
+    """
+    for other in {DEFAULT, *get_settings().migration_tenant_servers} - {server}:
+        # Where no server answers, nobody reads either; giving back the roles says so afterwards.
+        with suppress(psycopg.OperationalError):
+            with maintenance(owner_url(), other) as admin:
+                if not exists(admin, database):
+                    continue
+            there = owner_url_of(owner_url(), other, database)
+            with psycopg.connect(there, autocommit=True) as old:
+                query = "select from app.where_am_i() where owner = %s"
+                if old.execute(query, (tenant.id,)).fetchone() is not None:
+                    _set(old, tenant.id, "moved")
 
 
 def _move(control: Connection, tenant: Tenant, at: tuple[str, str], server: str) -> None:
