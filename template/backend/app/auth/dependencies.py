@@ -91,6 +91,7 @@ class Access:
 
     principal: Principal
     session: Session
+    settings: Settings
 
 
 async def _authenticate(
@@ -170,7 +171,7 @@ async def _prove(
             bind_actor(request, actor_id=principal.user_id, tenant_id=principal.tenant_id)
             refusal = _refusal(principal, permission)
         if refusal is None:
-            yield Access(principal, session)
+            yield Access(principal, session, request.app.state.settings)
         elif standing.user_id is not None:
             await session.execute(_RECORD_DENIED, {"path": request.url.path})
     if refusal is not None:
@@ -253,7 +254,7 @@ class _CallerWith:
                 request.state.request_id,
                 state.engine,
                 state.storage,
-                state.settings,
+                access.settings,
             )
 
 

@@ -19,7 +19,6 @@ from app.json_sql import json_object, json_text
 from app.orm import table_of
 from app.pages import Pages
 from app.security.problems import Problem
-from app.settings import get_settings
 
 MOST_OPEN = 500
 """Invitations of one organization that wait for an answer."""
@@ -147,7 +146,7 @@ async def invite(access: Access, new: NewInvitation) -> str:
             f"{MOST_OPEN} invitations wait for an answer: revoke some first.",
             type="too-many-invitations",
         )
-    await _require_a_mail_left(session)
+    await _require_a_mail_left(access)
     await session.execute(_END_EXPIRED, {"email": new.email})
     made: UUID | None = await session.scalar(_INVITE, new.model_dump())
     if made is None:
@@ -165,7 +164,7 @@ async def resend(access: Access, invitation_id: UUID) -> str:
     if found is None:
         raise Problem(404, "Not found", "There is no such invitation.")
     _require_rank(access, found.role)
-    await _require_a_mail_left(session)
+    await _require_a_mail_left(access)
     if await session.scalar(_AGAIN, {"id": invitation_id, "most": MOST_SENDINGS}) is None:
         ended = found.status in {"accepted", "revoked"}
         why = f"It is {found.status}." if ended else f"It was sent {MOST_SENDINGS} times."
@@ -206,14 +205,14 @@ async def accept(caller: Caller, token: str) -> Accepted:
     return Accepted(organization_id=found.organization, role=found.member_role)
 
 
-async def _require_a_mail_left(session: Session) -> None:
+async def _require_a_mail_left(access: Access) -> None:
     """Raise 429 if the organization has sent its mails of the last 24 hours.
 
     Who asks at the same time waits, and so counts what the other one sent.
     """
-    most = get_settings().invitations_per_day
-    await session.execute(_ONE_AT_A_TIME)
-    sent = (await session.execute(_SENT_TODAY)).one()
+    most = access.settings.invitations_per_day
+    await access.session.execute(_ONE_AT_A_TIME)
+    sent = (await access.session.execute(_SENT_TODAY)).one()
     if sent.mails >= most:
         raise Problem(
             429,
