@@ -4,11 +4,15 @@ from collections.abc import AsyncIterator
 from uuid import UUID, uuid4
 
 import httpx
+import psycopg
 import pytest
+from psycopg import sql
 
 from tests.conftest import Connection, MintToken
-from tests.staff import ACCEPT, MEMBERS, ORGANIZATIONS, Staff
+from tests.mails import mails_to, token_in
+from tests.staff import ACCEPT, INVITATIONS, MEMBERS, ORGANIZATIONS, Staff
 from tests.test_databases import Product, client, control, jobs_done, product, scalar
+from tests.test_users import where
 
 __all__ = ["client", "control", "jobs_done", "product"]
 
@@ -97,3 +101,68 @@ async def test_a_list_that_missed_an_acceptance_is_mended_by_the_same_link(
     assert (await guest.post(ACCEPT, json={"token": token})).status_code == 410
     [listed] = (await guest.get(ORGANIZATIONS)).json()["items"]
     assert listed["id"] == owner.organization
+
+
+async def test_a_person_is_erased_from_every_database_even_if_one_is_away(
+    staff: Staff, product: Product, control: Connection
+) -> None:
+    owners = [await staff.owner(), await staff.owner()]
+    guest = staff.person()
+    for sent, owner in enumerate(owners, start=1):
+        await owner.post(INVITATIONS, json={"email": guest.email})
+        latest, *_ = await mails_to(staff.mailbox, guest.email, sent)
+        accepted = await guest.post(ACCEPT, json={"token": token_in(latest)})
+        assert accepted.status_code == 200, accepted.text
+    guest.organization = owners[1].organization
+    subject = (await guest.me())["user"]["subject"]
+    homes = [UUID(owner.organization) for owner in owners]
+
+    def traces() -> list[list[str]]:
+        found = []
+        for tenant_id in homes:
+            with product.home(tenant_id) as home:
+                found.append(where(home, guest.email))
+        return [*found, where(control, guest.email)]
+
+    assert traces() == [["public.invitations", "public.users"]] * 2 + [["public.users"]]
+    _, database = product.at(homes[0])
+    open_or_not = sql.SQL("alter database {} allow_connections {}")
+    control.execute(open_or_not.format(sql.Identifier(database), sql.Literal(False)))
+    control.execute(
+        "select pg_terminate_backend(pid) from pg_stat_activity where datname = %s", (database,)
+    )
+    erase = ("users", "erase", guest.email, "--yes", guest.email)
+    process = product.types(*erase)
+    told, _ = process.communicate(timeout=120)
+    assert process.returncode == 1
+    assert "is not erased everywhere yet" in told
+    assert database in told
+    assert "Traceback" not in told
+    assert (await guest.get("/api/v1/me")).status_code == 403
+
+    control.execute(open_or_not.format(sql.Identifier(database), sql.Literal(True)))
+    assert "is erased" in product.succeeds(*erase)
+    assert traces() == [[], [], []]
+    for tenant_id in homes:
+        with product.home(tenant_id) as home:
+            gone = "select deleted_at is not null from users where subject = %s"
+            assert home.execute(gone, (subject,)).fetchall() == [(True,)]
+            with pytest.raises(psycopg.errors.InsufficientPrivilege):
+                home.execute("delete from audit.events where old ->> 'subject' = %s", (subject,))
+
+
+async def test_an_address_that_only_a_tenant_knows_is_found(
+    staff: Staff, product: Product, control: Connection
+) -> None:
+    owner = await staff.owner()
+    guest = staff.person()
+    token = await staff.invited(owner, guest)
+    assert (await guest.post(ACCEPT, json={"token": token})).status_code == 200
+    # As it is when the control database has heard of somebody by a tenant alone.
+    control.execute("update users set email = null where lower(email) = %s", (guest.email,))
+    product.succeeds("users", "erase", guest.email, "--yes", guest.email)
+    with product.home(UUID(owner.organization)) as home:
+        assert where(home, guest.email) == []
+    for organization in (None, owner.organization):
+        guest.organization = organization
+        assert (await guest.get("/api/v1/me")).status_code == 403
