@@ -16,8 +16,9 @@ from sqlalchemy import Connection, create_engine, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 from sqlalchemy.pool import NullPool
 
-from app.choices import tenancy
+from app.choices import host, tenancy
 from app.database import psycopg_url, sqlalchemy_url
+from app.hosts.ways import refuse_shared_sessions
 from app.revisions import BACKEND, earlier_revisions
 from app.settings import Settings
 
@@ -72,6 +73,7 @@ def migrate(settings: Settings) -> str:
             "never as app_api or app_worker."
         )
     url = settings.migration_database_url.get_secret_value()
+    refuse_shared_sessions(psycopg_url(url))
     with psycopg.connect(psycopg_url(url), autocommit=True) as owner:
         owner.execute("select pg_advisory_lock(hashtext('app migrate'))")
         _require_same_tenants(owner)
@@ -120,6 +122,8 @@ def owner_roles(owner: psycopg.Connection) -> Iterator[None]:
     it may act as app_operator: what `app tenants` does.
     """
     owner.execute((SQL / "roles.sql").read_bytes())
+    if host.PREPARE is not None:
+        owner.execute((SQL / host.PREPARE).read_bytes())
     _grant_roles(owner, "app_definer, app_audit")
     try:
         yield
