@@ -4,6 +4,7 @@ Each module is made from the host's documentation and source, on a Postgres that
 role that migrates is called `migrator` here, and `postgres` or `neondb_owner` there; it has the
 same attributes.
 
+API_ROLES: Whom the host lets in past the product, each in the name of whoever asks.
 prepare_server: Once for a server, as its superuser.
 prepare_database: Once for each database, as the superuser, connected to it.
 """

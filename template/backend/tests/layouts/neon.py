@@ -7,7 +7,9 @@ from typing import Any
 
 import psycopg
 
-__all__ = ["prepare_database", "prepare_server"]
+__all__ = ["API_ROLES", "prepare_database", "prepare_server"]
+
+API_ROLES: tuple[str, ...] = ()
 
 _ROLES = """
 create role cloud_admin superuser;

@@ -4,7 +4,9 @@ from typing import Any
 
 import psycopg
 
-__all__ = ["prepare_database", "prepare_server"]
+__all__ = ["API_ROLES", "prepare_database", "prepare_server"]
+
+API_ROLES: tuple[str, ...] = ()
 
 
 def prepare_server(_admin: psycopg.Connection[Any]) -> None:

@@ -8,7 +8,9 @@ from typing import Any
 
 import psycopg
 
-__all__ = ["prepare_database", "prepare_server"]
+__all__ = ["API_ROLES", "prepare_database", "prepare_server"]
+
+API_ROLES: tuple[str, ...] = ("anon", "authenticated")
 
 _ROLES = """
 create role supabase_admin superuser login;
