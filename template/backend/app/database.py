@@ -7,6 +7,8 @@ import psycopg
 from sqlalchemy import make_url, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
+from app.logins import connection_class
+
 if TYPE_CHECKING:
     # The settings know the queue's module, whose jobs know this one.
     from app.settings import Settings
@@ -50,6 +52,7 @@ def create_engine(
         pool_size: The most connections; else that of the settings.
     """
     connect_args: Mapping[str, object] = {
+        "async_creator_fn": connection_class(settings.database_next_password).connect,
         "application_name": application_name,
         "prepare_threshold": None,
         "connect_timeout": 5,

@@ -19,12 +19,12 @@ from sqlalchemy.pool import NullPool
 from app.choices import host, tenancy
 from app.database import psycopg_url, sqlalchemy_url
 from app.hosts.ways import refuse_shared_sessions
+from app.passwords import LOGINS, set_passwords
 from app.revisions import BACKEND, earlier_revisions
 from app.settings import Settings
 
 SQL = BACKEND / "migrations" / "sql"
 VERSION_SCHEMA = "app_migrations"
-LOGINS = ("app_api", "app_worker")
 
 
 def run_sql(statements: str) -> None:
@@ -235,19 +235,3 @@ def configure_logins(owner: psycopg.Connection, settings: Settings) -> None:
         owner.execute(
             sql.SQL("alter role {} in database {} set timezone = 'UTC'").format(role, database)
         )
-
-
-def set_passwords(owner: psycopg.Connection, settings: Settings) -> None:
-    """Set the passwords of the logins, for every database of the server."""
-    passwords = zip(LOGINS, (settings.app_api_password, settings.app_worker_password), strict=True)
-    for login, password in passwords:
-        if password is not None:
-            # Hashed here, so that the password itself never reaches the server's log.
-            scram = owner.pgconn.encrypt_password(
-                password.get_secret_value().encode(), login.encode(), b"scram-sha-256"
-            )
-            owner.execute(
-                sql.SQL("alter role {} login password {}").format(
-                    sql.Identifier(login), sql.Literal(scram.decode())
-                )
-            )

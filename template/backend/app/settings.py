@@ -15,6 +15,7 @@ from app.comma_separated import CommaSeparated
 from app.features.webhooks import settings as webhooks
 from app.hosts import ways
 from app.hosts.addresses import with_proof
+from app.logins import LEAST_LENGTH, is_guessable
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 
@@ -72,6 +73,10 @@ class Settings(
         default=host.ROOT_CERTIFICATES,
         description="The file with the authorities whose certificates are believed.",
     )
+    database_next_password: SecretStr | None = Field(
+        default=None,
+        description="What this login's password is going to be: used once the present one is not.",
+    )
     app_api_password: SecretStr | None = None
     app_worker_password: SecretStr | None = None
     database_pool_size: int = Field(default=10, gt=0)
@@ -89,6 +94,20 @@ class Settings(
         default=25.0, ge=0, description="How long a running job may go on after SIGTERM."
     )
     import_chunk_rows: int = Field(default=2500, gt=0)
+
+    @model_validator(mode="after")
+    def _refuse_weak_passwords(self) -> Self:
+        for name in ("app_api_password", "app_worker_password", "database_next_password"):
+            password = getattr(self, name)
+            if password is None or self.is_local:
+                continue
+            if is_guessable(password.get_secret_value()):
+                raise ValueError(
+                    f"{name.upper()} can be guessed: take at least {LEAST_LENGTH} random "
+                    "characters, as python -c 'import secrets; print(secrets.token_urlsafe(32))' "
+                    "prints them"
+                )
+        return self
 
     @model_validator(mode="after")
     def _know_where_each_address_leads(self) -> Self:

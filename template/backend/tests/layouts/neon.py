@@ -7,7 +7,19 @@ from typing import Any
 
 import psycopg
 
-__all__ = ["API_ROLES", "prepare_database", "prepare_server"]
+__all__ = ["API_ROLES", "DIRECT", "NAMED", "POOLED", "prepare_database", "prepare_server"]
+
+_NAME = "ep-cool-name-123456"
+POOLED = (
+    f"postgresql://app_api:p@{_NAME}-pooler.eu-central-1.aws.neon.tech/neondb",
+    "postgresql://app_api:p@db.example.com:6432/app",
+)
+DIRECT = (
+    f"postgresql://app_api:p@{_NAME}.eu-central-1.aws.neon.tech/neondb",
+    # A name with the word in it is no pooler's yet.
+    "postgresql://app_api:p@ep-pooler-name-1.eu-central-1.aws.neon.tech/neondb",
+)
+NAMED = {"neondb_owner": "app_api"}
 
 API_ROLES: tuple[str, ...] = ()
 

@@ -8,7 +8,19 @@ from typing import Any
 
 import psycopg
 
-__all__ = ["API_ROLES", "prepare_database", "prepare_server"]
+__all__ = ["API_ROLES", "DIRECT", "NAMED", "POOLED", "prepare_database", "prepare_server"]
+
+_SUPAVISOR = "aws-0-eu-central-1.pooler.supabase.com"
+POOLED = (
+    f"postgresql://app_api.abcdefgh:p@{_SUPAVISOR}:6543/postgres",
+    "postgresql://app_api:p@db.abcdefgh.supabase.co:6543/postgres",
+)
+DIRECT = (
+    "postgresql://app_api:p@db.abcdefgh.supabase.co:5432/postgres",
+    # Session mode.
+    f"postgresql://app_api.abcdefgh:p@{_SUPAVISOR}:5432/postgres",
+)
+NAMED = {"postgres": "app_api", "postgres.abcdefgh": "app_api.abcdefgh"}
 
 API_ROLES: tuple[str, ...] = ("anon", "authenticated")
 
