@@ -8,6 +8,7 @@ from sqlalchemy import make_url, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from app.logins import connection_class
+from app.pool import MeasuredPool
 
 if TYPE_CHECKING:
     # The settings know the queue's module, whose jobs know this one.
@@ -62,6 +63,7 @@ def create_engine(
         isolation_level="AUTOCOMMIT",
         use_native_hstore=False,
         pool_size=pool_size or settings.database_pool_size,
+        poolclass=MeasuredPool,
         max_overflow=0,
         hide_parameters=True,
         pool_timeout=settings.database_pool_timeout,

@@ -1,4 +1,4 @@
-"""The script that makes a branch for a preview, with a `neonctl` that writes down what it is told."""
+"""The script that makes a branch for a preview, with a `neonctl` that notes what it is told."""
 
 import os
 import subprocess

@@ -23,7 +23,7 @@ CHECKS: tuple[tuple[str, str, str], ...] = ()
 
 
 def way_of(address: URL) -> str | None:
-    """What says that an address leads through a pooler in transaction mode; None if nothing does."""
+    """What says that an address leads through a pooler in transaction mode, if anything does."""
     name = (address.host or "").partition(".")[0]
     return f"the host {name}…" if name.endswith("-pooler") else pgbouncer_in(address)
 

@@ -18,7 +18,7 @@ CHECKS: tuple[tuple[str, str, str], ...] = ()
 
 
 def way_of(address: URL) -> str | None:
-    """What says that an address leads through a pooler in transaction mode; None if nothing does."""
+    """What says that an address leads through a pooler in transaction mode, if anything does."""
     return pgbouncer_in(address)
 
 

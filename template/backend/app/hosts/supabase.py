@@ -30,7 +30,7 @@ _TRANSACTION_MODE = 6543
 
 
 def way_of(address: URL) -> str | None:
-    """What says that an address leads through a pooler in transaction mode; None if nothing does.
+    """What says that an address leads through a pooler in transaction mode, if anything does.
 
     Port 6543 is Supavisor's, and PgBouncer's on the project's own host. Port 5432 of Supavisor is
     in session mode: a connection there is one of the server's for as long as it lasts.
