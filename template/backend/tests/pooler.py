@@ -5,6 +5,7 @@ import shutil
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
@@ -30,15 +31,29 @@ auth_file = {folder}/users.txt
 pool_mode = transaction
 default_pool_size = {connections}
 max_client_conn = 500
+server_login_retry = 1
+query_wait_timeout = 5
 server_reset_query =
 """
+
+
+@dataclass(frozen=True)
+class Pooler:
+    """A running PgBouncer, and the address that leads through it."""
+
+    url: str
+    pid: int
+
+    def reload(self) -> None:
+        """Have it read its settings again, as an operator does."""
+        os.kill(self.pid, signal.SIGHUP)
 
 
 @contextmanager
 def pooled(
     folder: Path, direct: str, passwords: dict[str, str], connections: int = 2
-) -> Iterator[str]:
-    """Run it before a server, for these logins, and give the address that leads through it.
+) -> Iterator[Pooler]:
+    """Run it before a server, for these logins.
 
     The test is skipped on a machine that has none.
     """
@@ -85,7 +100,7 @@ def pooled(
         came_up = processes.wait_until(lambda: process.poll() is not None or lets_in(), 30.0)
         assert came_up, last_lines(log, 50)
         assert process.poll() is None, last_lines(log, 50)
-        yield url
+        yield Pooler(url, process.pid)
     finally:
         processes.stop(process, (signal.SIGTERM, 10.0))
         shutil.rmtree(home, ignore_errors=True)

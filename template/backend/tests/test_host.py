@@ -155,8 +155,8 @@ def pooler(database: Connections, tmp_path_factory: pytest.TempPathFactory) -> I
     """The way of the role that migrates, through PgBouncer at a port that says nothing."""
     folder = tmp_path_factory.mktemp("pooler")
     password = make_url(database.migrator).password
-    with pooled(folder, database.migrator, {OWNER: str(password)}) as url:
-        yield url
+    with pooled(folder, database.migrator, {OWNER: str(password)}) as pooler:
+        yield pooler.url
 
 
 def test_migrating_through_a_pooler_is_refused_wherever_it_is(
