@@ -59,8 +59,10 @@ def combinations() -> list[Answers]:
 
 # Answers that are tried together: each of them needs a combination, and one is enough for both.
 COMPANY: Mapping[str, Mapping[str, str]] = {
-    "schemas": {"auth_provider": "supabase"},
-    "databases": {"auth_provider": "oidc"},
+    "schemas": {"auth_provider": "supabase", "database_host": "supabase"},
+    "databases": {"auth_provider": "oidc", "database_host": "neon"},
+    "users": {"database_host": "supabase"},
+    "celery": {"database_host": "supabase"},
 }
 
 

@@ -135,6 +135,22 @@ def test_every_answer_occurs_in_what_is_dear_to_run() -> None:
     assert len({name_of(answers) for answers in covered}) == len(covered)
 
 
+@pytest.mark.parametrize(
+    ("answers", "reason"),
+    [
+        ({"tenancy_model": "databases", "queue_backend": "celery"}, "choose bullmq"),
+        ({"tenancy_model": "databases", "database_host": "supabase"}, "is one database"),
+        ({"tenancy_model": "schemas", "database_host": "neon"}, "allows 500 roles"),
+    ],
+)
+def test_a_pair_that_cannot_work_is_refused_with_what_to_choose_instead(
+    asked: Path, tmp_path: Path, answers: dict[str, str], reason: str
+) -> None:
+    with pytest.raises(ValueError, match=reason) as refused:
+        answer(asked, tmp_path, **answers)
+    assert "hoose " in str(refused.value)
+
+
 def test_the_defaults_are_recorded(asked: Path, tmp_path: Path) -> None:
     recorded = answer(asked, tmp_path)
     assert set(recorded) - {"_src_path", "_commit"} == set(ORDER)

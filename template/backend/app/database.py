@@ -7,6 +7,9 @@ import psycopg
 from sqlalchemy import make_url, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
+from app.logins import connection_class
+from app.pool import MeasuredPool
+
 if TYPE_CHECKING:
     # The settings know the queue's module, whose jobs know this one.
     from app.settings import Settings
@@ -50,6 +53,7 @@ def create_engine(
         pool_size: The most connections; else that of the settings.
     """
     connect_args: Mapping[str, object] = {
+        "async_creator_fn": connection_class(settings.database_next_password).connect,
         "application_name": application_name,
         "prepare_threshold": None,
         "connect_timeout": 5,
@@ -59,6 +63,7 @@ def create_engine(
         isolation_level="AUTOCOMMIT",
         use_native_hstore=False,
         pool_size=pool_size or settings.database_pool_size,
+        poolclass=MeasuredPool,
         max_overflow=0,
         hide_parameters=True,
         pool_timeout=settings.database_pool_timeout,

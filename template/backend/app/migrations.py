@@ -7,6 +7,8 @@ tenants (`migrations/tenant`), which exist once or once for each tenant.
 from collections.abc import Iterator
 from contextlib import contextmanager
 from hashlib import sha256
+from pathlib import Path
+from typing import TextIO
 
 import psycopg
 from alembic import command, op
@@ -16,18 +18,29 @@ from sqlalchemy import Connection, create_engine, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 from sqlalchemy.pool import NullPool
 
-from app.choices import tenancy
+from app.choices import host, tenancy
 from app.database import psycopg_url, sqlalchemy_url
+from app.hosts.ways import refuse_shared_sessions
+from app.passwords import LOGINS, set_passwords
 from app.revisions import BACKEND, earlier_revisions
 from app.settings import Settings
 
 SQL = BACKEND / "migrations" / "sql"
 VERSION_SCHEMA = "app_migrations"
-LOGINS = ("app_api", "app_worker")
+OLDEST_VERSION = 150000
+ANSWERS_TABLE = (
+    f"create table if not exists {VERSION_SCHEMA}.answers"
+    " (question text primary key, sha256 bytea not null)"
+)
 
 
 def run_sql(statements: str) -> None:
     """Run statements as they stand: no bind parameters, so `:` and `%` mean themselves."""
+    context = op.get_context()
+    if context.as_sql:
+        ended = statements.rstrip()
+        context.impl.static_output(ended if ended.endswith(";") else f"{ended};")
+        return
     driver = op.get_bind().connection.driver_connection
     if not isinstance(driver, psycopg.Connection):
         raise TypeError("migrations run over psycopg")
@@ -40,7 +53,9 @@ def run_file(name: str) -> None:
 
 
 def server_version() -> int:
-    """The server's version as Postgres counts it: 180006 for 18.6."""
+    """The version as Postgres counts it: 180006 for 18.6. Where no server is asked, the oldest."""
+    if op.get_context().as_sql:
+        return OLDEST_VERSION
     return int(op.get_bind().exec_driver_sql("show server_version_num").scalar_one())
 
 
@@ -72,6 +87,7 @@ def migrate(settings: Settings) -> str:
             "never as app_api or app_worker."
         )
     url = settings.migration_database_url.get_secret_value()
+    refuse_shared_sessions(psycopg_url(url))
     with psycopg.connect(psycopg_url(url), autocommit=True) as owner:
         owner.execute("select pg_advisory_lock(hashtext('app migrate'))")
         _require_same_tenants(owner)
@@ -120,6 +136,8 @@ def owner_roles(owner: psycopg.Connection) -> Iterator[None]:
     it may act as app_operator: what `app tenants` does.
     """
     owner.execute((SQL / "roles.sql").read_bytes())
+    if host.PREPARE is not None:
+        owner.execute((SQL / host.PREPARE).read_bytes())
     _grant_roles(owner, "app_definer, app_audit")
     try:
         yield
@@ -157,14 +175,23 @@ def upgrade(url: str, branch: str, *, schema: str | None = None) -> None:
             connection.exec_driver_sql("set lock_timeout = '5s'")
             connection.exec_driver_sql(f"set search_path = {schema or 'public'}")
             connection.commit()
-            command.upgrade(_alembic_config(connection, schema or VERSION_SCHEMA), f"{branch}@head")
+            config = alembic_config(schema or VERSION_SCHEMA, connection)
+            command.upgrade(config, f"{branch}@head")
     finally:
         engine.dispose()
 
 
-def _alembic_config(connection: Connection, version_schema: str) -> Config:
-    """Alembic's settings, with what `migrations/env.py` reads."""
-    config = Config(BACKEND / "alembic.ini")
+def alembic_config(
+    version_schema: str, connection: Connection | None = None, *, output: TextIO | None = None
+) -> Config:
+    """Alembic's settings, with what `migrations/env.py` reads.
+
+    Args:
+        version_schema: Where the table of versions is.
+        connection: Where migrations run.
+        output: Where they are written to instead.
+    """
+    config = Config(BACKEND / "alembic.ini", output_buffer=output)
     config.attributes["connection"] = connection
     config.attributes["version_schema"] = version_schema
     return config
@@ -177,12 +204,8 @@ def _install_answers(owner: psycopg.Connection) -> None:
     begins with the question that it answers; it runs when it is not what answered that question
     last, and must bear to run again.
     """
-    owner.execute(
-        f"create table if not exists {VERSION_SCHEMA}.answers"
-        " (question text primary key, sha256 bytea not null)"
-    )
-    for file in sorted((SQL / "answers").glob("*.sql")):
-        question = file.stem.partition("_")[0]
+    owner.execute(ANSWERS_TABLE.encode())
+    for question, file in answer_files():
         with owner.transaction():
             news = owner.execute(
                 f"""
@@ -195,6 +218,12 @@ def _install_answers(owner: psycopg.Connection) -> None:
             )
             if news.fetchone() is not None:
                 owner.execute(file.read_bytes())
+
+
+def answer_files() -> Iterator[tuple[str, Path]]:
+    """Which question each file of `migrations/sql/answers` is about, and the file."""
+    for file in sorted((SQL / "answers").glob("*.sql")):
+        yield file.stem.partition("_")[0], file
 
 
 def _grant_roles(owner: psycopg.Connection, roles: str) -> None:
@@ -211,39 +240,35 @@ def _is_superuser(owner: psycopg.Connection) -> bool:
 
 def configure_logins(owner: psycopg.Connection, settings: Settings) -> None:
     """Set for this database what cannot travel as a startup parameter through a pooler."""
-    timeouts = {
-        "statement_timeout": settings.database_statement_timeout,
-        "lock_timeout": settings.database_lock_timeout,
-        "idle_in_transaction_session_timeout": settings.database_statement_timeout * 2,
-    }
+    database = sql.Identifier(owner.info.dbname)
     for login in LOGINS:
-        role = sql.Identifier(login)
-        database = sql.Identifier(owner.info.dbname)
-        owner.execute(sql.SQL("grant connect on database {} to {}").format(database, role))
-        for name, seconds in timeouts.items():
-            if login == "app_worker" and name == "statement_timeout":
-                seconds *= 10  # noqa: PLW2901  # a chunk of an import is one statement
-            owner.execute(
-                sql.SQL("alter role {} in database {} set {} = {}").format(
-                    role, database, sql.Identifier(name), sql.Literal(f"{round(seconds * 1000)}ms")
-                )
-            )
         owner.execute(
-            sql.SQL("alter role {} in database {} set timezone = 'UTC'").format(role, database)
+            sql.SQL("grant connect on database {} to {}").format(database, sql.Identifier(login))
+        )
+    for login, name, value in configuration_of_logins(
+        settings.database_statement_timeout, settings.database_lock_timeout
+    ):
+        owner.execute(
+            sql.SQL("alter role {} in database {} set {} = {}").format(
+                sql.Identifier(login), database, sql.Identifier(name), sql.Literal(value)
+            )
         )
 
 
-def set_passwords(owner: psycopg.Connection, settings: Settings) -> None:
-    """Set the passwords of the logins, for every database of the server."""
-    passwords = zip(LOGINS, (settings.app_api_password, settings.app_worker_password), strict=True)
-    for login, password in passwords:
-        if password is not None:
-            # Hashed here, so that the password itself never reaches the server's log.
-            scram = owner.pgconn.encrypt_password(
-                password.get_secret_value().encode(), login.encode(), b"scram-sha-256"
-            )
-            owner.execute(
-                sql.SQL("alter role {} login password {}").format(
-                    sql.Identifier(login), sql.Literal(scram.decode())
-                )
-            )
+def configuration_of_logins(statement: float, lock: float) -> Iterator[tuple[str, str, str]]:
+    """What each login has set: the login, the parameter, the value.
+
+    Args:
+        statement: After how many seconds a statement of the API is given up.
+        lock: After how many seconds the wait for a lock is.
+    """
+    for login in LOGINS:
+        # A chunk of an import is one statement.
+        longest = statement * 10 if login == "app_worker" else statement
+        for name, seconds in (
+            ("statement_timeout", longest),
+            ("lock_timeout", lock),
+            ("idle_in_transaction_session_timeout", statement * 2),
+        ):
+            yield login, name, f"{round(seconds * 1000)}ms"
+        yield login, "timezone", "UTC"

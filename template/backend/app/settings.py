@@ -10,9 +10,12 @@ from typing import Literal, Self
 from pydantic import Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from app.choices import PRODUCT_NAME, channel, managing, provider, queue, tenancy
+from app.choices import PRODUCT_NAME, channel, host, managing, provider, queue, tenancy
 from app.comma_separated import CommaSeparated
 from app.features.webhooks import settings as webhooks
+from app.hosts import ways
+from app.hosts.addresses import with_proof
+from app.logins import LEAST_LENGTH, is_guessable
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 
@@ -62,6 +65,18 @@ class Settings(
     migration_database_url: SecretStr | None = Field(
         default=None, description="Postgres, as the role that owns the schema. Only `app migrate`."
     )
+    database_verify: bool = Field(
+        default=host.VERIFIES,
+        description="Outside development, servers must prove who they are (sslmode verify-full).",
+    )
+    database_root_certificates: str | None = Field(
+        default=host.ROOT_CERTIFICATES,
+        description="The file with the authorities whose certificates are believed.",
+    )
+    database_next_password: SecretStr | None = Field(
+        default=None,
+        description="What this login's password is going to be: used once the present one is not.",
+    )
     app_api_password: SecretStr | None = None
     app_worker_password: SecretStr | None = None
     database_pool_size: int = Field(default=10, gt=0)
@@ -79,6 +94,62 @@ class Settings(
         default=25.0, ge=0, description="How long a running job may go on after SIGTERM."
     )
     import_chunk_rows: int = Field(default=2500, gt=0)
+
+    @model_validator(mode="after")
+    def _refuse_weak_passwords(self) -> Self:
+        for name in ("app_api_password", "app_worker_password", "database_next_password"):
+            password = getattr(self, name)
+            if password is None or self.is_local:
+                continue
+            if is_guessable(password.get_secret_value()):
+                raise ValueError(
+                    f"{name.upper()} can be guessed: take at least {LEAST_LENGTH} random "
+                    "characters, as python -c 'import secrets; print(secrets.token_urlsafe(32))' "
+                    "prints them"
+                )
+        return self
+
+    @model_validator(mode="after")
+    def _know_where_each_address_leads(self) -> Self:
+        for name, key, url in self._addresses():
+            try:
+                reason = self._why_direct(name)
+                if reason is not None:
+                    ways.require_direct(url, reason)
+                ways.require_poolable(url)
+                if self.database_verify and not self.is_local:
+                    self._replace(name, key, with_proof(url, self.database_root_certificates))
+            except ValueError as error:
+                raise ValueError(f"{name.upper()}{f' ({key})' if key else ''}: {error}") from None
+        return self
+
+    def _why_direct(self, name: str) -> str | None:
+        """Why the address of this setting must lead past poolers, if it must."""
+        if name.startswith("migration_"):
+            return "migrations hold a lock for longer than a transaction"
+        if name == "listen_database_url":
+            return "nobody is heard there"
+        # Only a channel that listens to Postgres has the setting.
+        if name == "database_url" and getattr(self, "listen_database_url", self) is None:
+            return "LISTEN_DATABASE_URL does not say where to listen instead"
+        return None
+
+    def _addresses(self) -> list[tuple[str, str | None, str]]:
+        """Each address of a database, with its setting's name, and its server's if it has one."""
+        found: list[tuple[str, str | None, str]] = []
+        for name in type(self).model_fields:
+            value = getattr(self, name)
+            if name.endswith("database_url") and isinstance(value, SecretStr):
+                found.append((name, None, value.get_secret_value()))
+            elif name.endswith("tenant_servers"):
+                found += [(name, key, url.get_secret_value()) for key, url in value.items()]
+        return found
+
+    def _replace(self, name: str, key: str | None, url: str) -> None:
+        if key is None:
+            setattr(self, name, SecretStr(url))
+        else:
+            getattr(self, name)[key] = SecretStr(url)
 
     @property
     def is_local(self) -> bool:

@@ -8,6 +8,7 @@ attributes = context.config.attributes
 
 context.configure(
     connection=attributes["connection"],
+    dialect_name="postgresql",
     target_metadata=Base.metadata,
     version_table_schema=attributes["version_schema"],
     transaction_per_migration=True,

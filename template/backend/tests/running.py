@@ -19,7 +19,7 @@ from app.dev.postgres import OWNER, Postgres
 from app.dev.processes import LOOPBACK, free_port, last_lines
 from app.dev.queues import Place
 from app.dev.servers import BACKEND, Connections, answers, login_url, process_environment
-from tests.choices import tenants
+from tests.choices import layout, tenants
 
 _SECONDS = 60.0
 
@@ -108,6 +108,9 @@ class Platform:
             self.mailbox.wait_ready()
         if self.queue_server is not None:
             self.queue_server.wait_ready()
+        with psycopg.connect(self.postgres.admin_url, autocommit=True) as admin:
+            layout.prepare_server(admin)
+            layout.prepare_database(admin)
         self.connections = self._connections(self.postgres.name, self._start_issuer())
         tenants.prepare(lambda: self.migrate(self.connections), self.connections)
         self.start_others(self.connections)
@@ -122,6 +125,9 @@ class Platform:
                 )
             )
         connections = self._connections(name, self.connections.issuer)
+        assert connections.admin is not None
+        with psycopg.connect(connections.admin, autocommit=True) as admin:
+            layout.prepare_database(admin)
         if migrated:
             tenants.prepare(lambda: self.migrate(connections), connections)
             self.start_others(connections)

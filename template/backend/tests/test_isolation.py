@@ -18,7 +18,7 @@ import pytest
 from psycopg import errors, sql
 from psycopg.types.json import Jsonb
 
-from app.choices import tenancy
+from app.choices import host, tenancy
 from app.dev.choices import provider
 from app.dev.servers import Connections
 from tests.choices import tenants
@@ -124,7 +124,7 @@ where c.relkind in ('r', 'p') and n.nspname !~ '^pg_' and n.nspname <> 'informat
   and (n.nspname !~ '^tenant_' or n.nspname = %(home)s)
   and (
       format('%%I.%%I', n.nspname, c.relname) = any(%(unscoped)s)
-      or exists (
+      or n.nspname !~ %(host)s and exists (
           select from pg_attribute a
           where a.attrelid = c.oid and a.attname in ('tenant_id', %(column)s)
       )
@@ -140,7 +140,12 @@ order by 1
 
 def read_tables(admin: Connection) -> list[Table]:
     home = tenants.schema_of(tenants.make(admin, uuid4().hex[:12]).id)
-    known = {"unscoped": list(UNSCOPED), "column": tenancy.TENANT_COLUMN, "home": home}
+    known = {
+        "unscoped": list(UNSCOPED),
+        "column": tenancy.TENANT_COLUMN,
+        "home": home,
+        "host": host.SCHEMAS,
+    }
 
     def named(name: str) -> str:
         return name if home == "public" else name.replace(f"{home}.", "@.")

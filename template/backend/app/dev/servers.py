@@ -15,6 +15,7 @@ from urllib.parse import quote, urlsplit, urlunsplit
 
 from dotenv import dotenv_values
 
+from app.choices import host
 from app.dev import processes
 from app.dev.choices import mail, provider, queue
 from app.dev.environment import DEV_DIR, REPOSITORY, require_development, setting
@@ -55,7 +56,8 @@ def project_name() -> str:
 def login_url(url: str, login: str, password: str) -> str:
     """Return the same database's URL for another login."""
     parts = urlsplit(url)
-    address = parts.netloc.rpartition("@")[2]
+    user, _, address = parts.netloc.rpartition("@")
+    login = host.login_as(login, user.partition(":")[0])
     return urlunsplit(parts._replace(netloc=f"{login}:{quote(password, safe='')}@{address}"))
 
 

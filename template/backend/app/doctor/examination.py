@@ -7,7 +7,7 @@ from typing import Any
 import psycopg
 from psycopg.rows import class_row
 
-from app.choices import tenancy
+from app.choices import host, tenancy
 from app.doctor import isolation, operator, privileges, trail
 from app.doctor.expressions import calls, calls_per_row, requires_equality
 from app.doctor.relations import RELATIONS
@@ -316,5 +316,5 @@ CHECKS = (
         "Records without a month of their own cannot be archived by month.",
         _query(trail.AUDIT_PARTITIONS),
     ),
-    *(Check(name, why, _query(query)) for name, why, query in tenancy.CHECKS),
+    *(Check(name, why, _query(query)) for name, why, query in (*tenancy.CHECKS, *host.CHECKS)),
 )

@@ -1,10 +1,11 @@
 """What a database holds, as every check begins to ask.
 
-Nobody registers a table: whatever is not the system's, or an extension's, is looked at, and a table
-needs protection as soon as anyone who can log in, and does not own it, holds a privilege on it.
+Nobody registers a table: whatever is not the system's, an extension's or the host's is looked at,
+and a table needs protection as soon as anyone who can log in, and does not own it, holds a
+privilege on it.
 """
 
-from app.choices import tenancy
+from app.choices import host, tenancy
 
 # Begins every query.
 #   relations  what is ours, with its tenant column
@@ -32,6 +33,7 @@ with relations as (
     left join pg_attrdef d on d.adrelid = c.oid and d.adnum = a.attnum
     where c.relkind in ('r', 'p', 'v', 'm', 'f', 'S')
       and n.nspname <> 'information_schema' and n.nspname !~ '^pg_'
+      and n.nspname !~ '{host.SCHEMAS}'
       and not exists (
           select from pg_depend e
           where e.classid = 'pg_class'::regclass and e.objid = c.oid and e.deptype = 'e'

@@ -23,6 +23,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from app.database import is_connection_lost, psycopg_url
 from app.jobs.queue import Accept, Run
 from app.jobs.waiting import pause
+from app.logins import connection_class
 
 log = structlog.get_logger()
 
@@ -79,13 +80,19 @@ class HasDatabaseUrls(Protocol):
 
     database_url: SecretStr
     listen_database_url: SecretStr | None
+    database_next_password: SecretStr | None
 
 
 class Procrastinate:
     """A Queue. Retries and dead letters are kept in the outbox; procrastinate delivers."""
 
-    def __init__(self, database_url: str, listen_url: str) -> None:
-        self._connector = _Connector(database_url, listen_url)
+    def __init__(
+        self,
+        database_url: str,
+        listen_url: str,
+        kind: type[psycopg.AsyncConnection[Any]] = psycopg.AsyncConnection,
+    ) -> None:
+        self._connector = _Connector(database_url, listen_url, kind)
 
     async def work(self, run: Run, *, concurrency: int, stop: asyncio.Event, drain: float) -> None:
         """Run what is delivered until told to stop, then finish what has begun."""
@@ -163,14 +170,16 @@ class Procrastinate:
 class _Connector(PsycopgConnector):
     """Goes on where a connection broke: procrastinate's worker would end, and its jobs with it."""
 
-    def __init__(self, url: str, listen_url: str) -> None:
+    def __init__(self, url: str, listen_url: str, kind: type[psycopg.AsyncConnection[Any]]) -> None:
         super().__init__()
+        self._kind = kind
         self.is_patient = True
         self._listen_url = listen_url
         self._is_away = False
         self._is_open = False
         self._pool: AsyncConnectionPool[psycopg.AsyncConnection[Any]] = AsyncConnectionPool(
             url,
+            connection_class=kind,
             min_size=1,
             max_size=MAX_CONNECTIONS,
             timeout=5,
@@ -233,7 +242,7 @@ class _Connector(PsycopgConnector):
         is_deaf = False
         while True:
             try:
-                async with await psycopg.AsyncConnection.connect(
+                async with await self._kind.connect(
                     self._listen_url, autocommit=True, prepare_threshold=None, connect_timeout=5
                 ) as connection:
                     for channel in channels:
@@ -288,4 +297,5 @@ def create_queue(settings: HasDatabaseUrls) -> Procrastinate:
     return Procrastinate(
         psycopg_url(settings.database_url.get_secret_value()),
         psycopg_url(direct.get_secret_value()),
+        connection_class(settings.database_next_password),
     )

@@ -20,6 +20,7 @@ from psycopg.pq import TransactionStatus
 from pydantic import BaseModel, Field, SecretStr
 
 from app.database import is_connection_lost, psycopg_url
+from app.logins import connection_class
 from app.realtime.events import (
     KEPT_EVENTS,
     MAX_EVENT_BYTES,
@@ -88,12 +89,17 @@ class HasDatabaseUrls(Protocol):
 
     database_url: SecretStr
     listen_database_url: SecretStr | None
+    database_next_password: SecretStr | None
 
 
 def create_channel(settings: HasDatabaseUrls) -> Channel:
     """The channel of this process."""
     direct = settings.listen_database_url or settings.database_url
-    return PostgresChannel(settings.database_url.get_secret_value(), direct.get_secret_value())
+    return PostgresChannel(
+        settings.database_url.get_secret_value(),
+        direct.get_secret_value(),
+        connection_class(settings.database_next_password),
+    )
 
 
 class PostgresChannel:
@@ -102,10 +108,17 @@ class PostgresChannel:
     Args:
         database_url: where to publish and to replay, which may lead through a pooler.
         listen_database_url: where to listen: Postgres itself.
+        kind: Connections that know which password counts.
     """
 
-    def __init__(self, database_url: str, listen_database_url: str) -> None:
-        self._connections = _Connections(database_url)
+    def __init__(
+        self,
+        database_url: str,
+        listen_database_url: str,
+        kind: type[_Connection] = psycopg.AsyncConnection,
+    ) -> None:
+        self._kind = kind
+        self._connections = _Connections(database_url, kind)
         self._listen_database_url = listen_database_url
         self._dropped = 0
 
@@ -130,7 +143,7 @@ class PostgresChannel:
     async def listen(self) -> AsyncIterator["PostgresListener"]:
         """See `Channel.listen`."""
         try:
-            connection = await _within(_PATIENCE, _connect(self._listen_database_url))
+            connection = await _within(_PATIENCE, _connect(self._kind, self._listen_database_url))
         except _FAILURES as error:
             raise BrokerUnavailable(_words(error)) from error
         try:
@@ -325,8 +338,9 @@ class _Row(NamedTuple):
 class _Connections:
     """A few connections, opened when they are needed and kept."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, kind: type[_Connection]) -> None:
         self._url = url
+        self._kind = kind
         self._idle: asyncio.LifoQueue[_Connection | None] = asyncio.LifoQueue()
         for _ in range(_MAX_CONNECTIONS):
             self._idle.put_nowait(None)
@@ -355,7 +369,7 @@ class _Connections:
                     if not is_connection_lost(error):
                         raise
                 await connection.close()
-            connection = await _connect(self._url)
+            connection = await _connect(self._kind, self._url)
             return await _fetch(connection, query, parameters)
         finally:
             self._idle.put_nowait(await self._kept(connection))
@@ -377,8 +391,8 @@ class _Connections:
             self._idle.put_nowait(await self._kept(connection))
 
 
-async def _connect(url: str) -> _Connection:
-    return await psycopg.AsyncConnection.connect(
+async def _connect(kind: type[_Connection], url: str) -> _Connection:
+    return await kind.connect(
         psycopg_url(url),
         autocommit=True,
         prepare_threshold=None,

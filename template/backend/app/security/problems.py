@@ -237,7 +237,10 @@ async def _database(connection: HTTPConnection, error: Exception) -> Response:
         problem = Problem(403, "Forbidden", "You may not do this.", type="forbidden")
     elif state == "25006":
         problem = unavailable("This can only be read for a moment. Try again then.")
-    elif isinstance(error, OperationalError | InterfaceError | PoolTimeoutError) or isinstance(
+    elif isinstance(error, PoolTimeoutError):
+        log.warning("database.pool_exhausted", reason=str(error))
+        problem = unavailable("More is asked at once than can be answered. Try again in a moment.")
+    elif isinstance(error, OperationalError | InterfaceError) or isinstance(
         cause, psycopg.OperationalError | psycopg.InterfaceError
     ):
         log.error("database unavailable", error=type(cause).__name__, sqlstate=state)

@@ -59,7 +59,8 @@ def migrate_tenants(url: str) -> None:
         SystemExit: some failed, or a server is away; they are named, and all others are at the
             current version.
     """
-    from app.migrations import owner_roles, set_passwords
+    from app.migrations import owner_roles
+    from app.passwords import set_passwords
 
     settings = get_settings()
     unreachable = []

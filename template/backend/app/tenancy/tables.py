@@ -7,7 +7,7 @@ from uuid import UUID
 from psycopg import sql
 from psycopg.rows import class_row
 
-from app.choices import tenancy
+from app.choices import host, tenancy
 from app.tenancy.operate import Connection
 
 # As the doctor does, this looks at every table, and the machinery's column goes first.
@@ -28,7 +28,7 @@ left join lateral (
     limit 1
 ) a on true
 where c.relkind in ('r', 'p') and not c.relispartition
-  and n.nspname <> 'information_schema' and n.nspname !~ '^pg_'
+  and n.nspname <> 'information_schema' and n.nspname !~ '^pg_' and n.nspname !~ %(host)s
   and (n.nspname = %(home)s or n.nspname !~ %(homes)s)
   and (
       has_table_privilege('app_operator', c.oid, 'select, delete')
@@ -86,6 +86,7 @@ def tenant_tables(connection: Connection, tenant_id: UUID) -> list[OwnedTable]:
         "column": tenancy.TENANT_COLUMN,
         "home": tenancy.schema_of(tenant_id),
         "homes": tenancy.HOMES,
+        "host": host.SCHEMAS,
     }
     with connection.cursor(row_factory=class_row(OwnedTable)) as cursor:
         tables = cursor.execute(_TABLES, names).fetchall()

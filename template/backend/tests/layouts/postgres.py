@@ -1,0 +1,21 @@
+"""A server of one's own: a role that may create roles and owns its database."""
+
+from typing import Any
+
+import psycopg
+
+__all__ = ["API_ROLES", "DIRECT", "NAMED", "POOLED", "prepare_database", "prepare_server"]
+
+POOLED = ("postgresql://app_api:p@db.example.com:6432/app", "postgresql://app_api:p@pgbouncer/app")
+DIRECT = ("postgresql://app_api:p@db.example.com/app", "postgresql://app_api:p@10.0.0.5:5433/app")
+NAMED = {"migrator": "app_api"}
+
+API_ROLES: tuple[str, ...] = ()
+
+
+def prepare_server(_admin: psycopg.Connection[Any]) -> None:
+    """Nothing: so is every server that these tests start."""
+
+
+def prepare_database(_admin: psycopg.Connection[Any]) -> None:
+    """Nothing either."""
