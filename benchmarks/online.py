@@ -3,7 +3,7 @@
 import itertools
 import threading
 import time
-from typing import Any
+from typing import Any, Self
 
 import httpx
 from product import Product
@@ -43,7 +43,7 @@ class Writers:
         self._is_over = threading.Event()
         self._threads = [threading.Thread(target=self._work) for _ in range(WRITERS)]
 
-    def __enter__(self) -> "Writers":
+    def __enter__(self) -> Self:
         """Begin to write."""
         for thread in self._threads:
             thread.start()

@@ -7,13 +7,18 @@ import json
 import sys
 import time
 
-from alembic.migration import MigrationContext
-from alembic.operations import Operations
-from app.database import sqlalchemy_url
-from app.migrations import run_sql
-from app.online import LOCK_SECONDS, add_index, backfill, insisting
-from sqlalchemy import create_engine, text
-from sqlalchemy.pool import NullPool
+from alembic.migration import MigrationContext  # type: ignore[import-not-found]
+from alembic.operations import Operations  # type: ignore[import-not-found]
+from app.database import sqlalchemy_url  # type: ignore[import-not-found]
+from app.migrations import run_sql  # type: ignore[import-not-found]
+from app.online import (  # type: ignore[import-not-found]
+    LOCK_SECONDS,
+    add_index,
+    backfill,
+    insisting,
+)
+from sqlalchemy import create_engine, text  # type: ignore[import-not-found]
+from sqlalchemy.pool import NullPool  # type: ignore[import-not-found]
 
 STEPS = {"sql": run_sql, "index": add_index, "backfill": backfill}
 
