@@ -17,13 +17,6 @@ from sqlalchemy import (
     literal_column,
     select,
 )
-from starlette.responses import Response
-
-
-class JSONText(Response):
-    """A response whose body is JSON already."""
-
-    media_type = "application/json"
 
 
 def json_object(schema: type[BaseModel], source: FromClause) -> ColumnElement[Any]:

@@ -18,7 +18,7 @@ from prometheus_client import (
 from pydantic import SecretStr
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from app.logs import route_template
+from app.request_log import route_template
 from app.security.problems import Problem
 
 READING_SECONDS = 2.0

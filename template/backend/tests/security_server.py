@@ -15,7 +15,7 @@ from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, SecretStr
 from sqlalchemy.exc import IntegrityError, OperationalError
 
-from app import health, logs, metrics
+from app import health, logs, metrics, request_log
 from app.security import docs, middleware, problems
 from app.security.described import describe_errors
 from app.settings import Settings
@@ -65,7 +65,7 @@ async def create(contact: Contact) -> Contact:
 async def read(
     contact_id: str, request: Request, limit: Annotated[int, Query(le=100)] = 10
 ) -> dict[str, str]:
-    logs.bind_actor(request, actor_id="actor-1", tenant_id="org-1")
+    request_log.bind_actor(request, actor_id="actor-1", tenant_id="org-1")
     return {"id": contact_id, "limit": str(limit)}
 
 

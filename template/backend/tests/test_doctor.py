@@ -450,6 +450,13 @@ MUTATIONS = (
         "audit-triggers: app.api_keys",
     ),
     mutation(
+        "records that hold people's addresses",
+        "drop trigger audit_update on public.users; create trigger audit_update after update on "
+        "public.users referencing old table as old_rows new table as new_rows for each statement "
+        "execute function audit.record_changes('none', 'name', 'salt')",
+        "audit-triggers: public.users",
+    ),
+    mutation(
         "audit trigger that sees some columns only",
         "drop trigger audit_update on public.contacts; create trigger audit_update after update "
         "on public.contacts referencing old table as old_rows new table as new_rows "

@@ -6,7 +6,9 @@ import httpx
 
 from tests.choices import tenants
 from tests.conftest import Connection, MintToken
+from tests.running import Platform
 from tests.test_contacts import add
+from tests.test_users import types
 
 
 def bearer(token: str) -> dict[str, str]:
@@ -62,3 +64,17 @@ async def test_nobody_becomes_another_by_naming_them(
         assert (await api.get("/api/v1/me", headers=headers)).json()["user"]["id"] != who["id"]
         path = f"/api/v1/contacts/{theirs['id']}"
         assert (await api.get(path, headers=headers)).status_code == 404
+
+
+async def test_what_is_theirs_goes_before_they_do(
+    platform: Platform, api: httpx.AsyncClient, token: MintToken
+) -> None:
+    name = uuid.uuid4().hex
+    headers = bearer(token(name, None))
+    assert (await api.get("/api/v1/me", headers=headers)).status_code == 200
+    subject = tenants.external_id(name)
+    for words in ((), ("--ownerless",)):
+        code, output = types(platform, "erase", subject, "--yes", subject, *words)
+        assert code == 1, output
+        assert "app tenants delete" in output
+    assert (await api.get("/api/v1/me", headers=headers)).status_code == 200

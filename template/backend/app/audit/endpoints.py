@@ -7,7 +7,7 @@ from app.audit import service
 from app.audit.schemas import AuditPage
 from app.auth.dependencies import Access, requires
 from app.inputs import Moment
-from app.json_sql import JSONText
+from app.json_response import JSONText
 
 router = APIRouter(prefix="/audit-events", tags=["audit"])
 

@@ -19,7 +19,7 @@ from app.auth.keys import PREFIX, RefusedKey, read_key
 from app.auth.permissions import Permission, Role, permissions_of, role_named
 from app.choices import tenancy
 from app.database import Session
-from app.logs import bind_actor, bind_key
+from app.request_log import bind_actor, bind_key
 from app.security.problems import Problem
 from app.settings import Settings
 from app.statements import first

@@ -3,13 +3,16 @@
 # A trigger's tgtype: 1 for each row, 2 before, 4 insert, 8 delete, 16 update, 32 truncate.
 # Source: src/include/catalog/pg_trigger.h of Postgres.
 AUDIT_TRIGGERS = """,
-machinery (name, unrecorded) as (
-    -- Of schema app, what is audited all the same, and what the records leave out.
-    values ('app.api_keys', 'hash')
+private (name, unrecorded) as (
+    -- What the records leave out: they are for admins to read, and for good.
+    values
+        ('app.api_keys', array['hash']),
+        ('public.users', array['email', 'name', 'salt']),
+        ('public.invitations', array['email', 'salt'])
 ),
 audited as (
     select t.*, m.unrecorded from tables t
-    left join machinery m on m.name = t.name
+    left join private m on m.name = t.name
     where (t.schema not in ('app', 'audit') or m.name is not null) and not t.relispartition
       and (
           t.is_granted or t.tenant_column is not null
@@ -37,8 +40,8 @@ select a.name as object,
         when found.arguments[1] <> a.tenant_name then
             format('has an audit trigger for %s that takes "%s" for the tenant: %s',
                 upper(event.name), found.arguments[1], found.tgname)
-        else format('has an audit trigger for %s that records %I, which is nobody''s to read: %s',
-                upper(event.name), a.unrecorded, found.tgname)
+        else format('has an audit trigger for %s that records what must not be kept (%s): %s',
+                upper(event.name), array_to_string(a.unrecorded, ', '), found.tgname)
     end as problem,
     case
         when found.tgname is not null and not found.is_enabled then
@@ -46,7 +49,7 @@ select a.name as object,
         else format('drop trigger if exists audit_insert on %1$s; the same for audit_update, '
                     'audit_delete, audit_truncate; then: select app.audit(%1$L, %2$L%3$s);',
                     a.name, coalesce(a.tenant_name, 'none'),
-                    case when a.unrecorded is not null then format(', array[%L]', a.unrecorded) end)
+                    ', ' || quote_literal(a.unrecorded::text))
     end as cure
 from audited a
 cross join (values
@@ -62,7 +65,7 @@ left join lateral (
 ) found on true
 where found.tgname is null or not found.is_enabled or not found.is_unconditional
    or event.name <> 'truncate'
-      and (found.arguments[1] <> a.tenant_name or a.unrecorded <> all (found.arguments))
+      and (found.arguments[1] <> a.tenant_name or not a.unrecorded <@ found.arguments)
 union all
 select a.name, 'is audited and has no column "id" of type uuid: every update of it would fail',
     format('alter table %s add column id uuid not null default app.uuid_v7();', a.name)

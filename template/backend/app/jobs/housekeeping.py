@@ -15,8 +15,7 @@ class KeepHouse(msgspec.Struct):
 @jobs.task("housekeeping", KeepHouse, attempts=3, timeout=300.0)
 async def keep_house(job: jobs.Job, _: KeepHouse) -> None:
     """Make the audit trail's coming partitions, and forget tickets and messages that are over."""
-    async for session in job.everywhere():
-        await session.execute(_ROUND)
+    await job.everywhere(_ROUND)
 
 
 jobs.every("17 * * * *", keep_house, KeepHouse())

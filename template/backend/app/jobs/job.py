@@ -5,7 +5,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import text
+from sqlalchemy import Executable, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app import choices
@@ -75,14 +75,14 @@ class Job:
             self._tenant = standing.tenant_id
             yield session
 
-    async def everywhere(self) -> AsyncIterator[Session]:
-        """A session in each database of the product, in nobody's name: it sees no tenant's rows.
+    async def everywhere(self, statement: Executable) -> None:
+        """Run a statement in each database of the product, in nobody's name: no rows are seen."""
 
-        Each statement commits by itself.
-        """
-        async for home in choices.tenancy.all_homes(self._engine):
+        async def run(home: AsyncEngine) -> None:
             async with home.connect() as session:
-                yield session
+                await session.execute(statement)
+
+        await choices.tenancy.everywhere(self._engine, run)
 
     async def progressed(self, session: Session) -> None:
         """Say, with the commit of what was done, that the job came forward: earlier failures and

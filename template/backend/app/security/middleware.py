@@ -5,8 +5,8 @@ from collections.abc import Collection
 from fastapi import FastAPI
 from starlette.middleware import Middleware
 
-from app.logs import RequestLog
 from app.metrics import RequestMetrics
+from app.request_log import RequestLog
 from app.security.headers import SecurityHeaders
 from app.security.hosts import CrossOrigin, TrustedHosts
 from app.security.limits import BodyLimit

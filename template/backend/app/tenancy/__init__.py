@@ -19,7 +19,7 @@ recycle: What is done with a connection after a transaction of a tenant.
 Settings, create_engine: What a process is told about databases, and its connections.
 routed, reroute, home: In which database claims are proven, and a tenant's rows and jobs are.
 announce, visit, homes_with_jobs: How a job is found, wherever its outbox is.
-all_homes: Every database, for what each of them needs done.
+everywhere: What is done in every database, even if some of them are away.
 at_home, home_named, databases_of: The same for an operator, and for the doctor.
 tell_control: What the control database has a copy of, after a commit.
 organization_json, why_no_tenant: What a person is told.

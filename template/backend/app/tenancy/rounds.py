@@ -21,7 +21,7 @@ from app.database import Session
 from app.jobs.leases import LEASE
 from app.tenancy.pools import Databases, Place, TenantEngine
 
-__all__ = ["all_homes", "announce", "homes_with_jobs", "visit"]
+__all__ = ["announce", "everywhere", "homes_with_jobs", "visit"]
 
 log = structlog.get_logger()
 
@@ -79,28 +79,58 @@ async def visit(engine: AsyncEngine, look: Look) -> int:
 
 async def homes_with_jobs(engine: AsyncEngine) -> AsyncIterator[AsyncEngine]:
     """The control database's connections, then those of each tenant who may have jobs."""
-    async for home in _homes(databases_of(engine), _WITH_JOBS):
-        yield home
-
-
-async def all_homes(engine: AsyncEngine) -> AsyncIterator[AsyncEngine]:
-    """The control database's connections, then those of every tenant."""
-    async for home in _homes(databases_of(engine), _READY):
-        yield home
-
-
-async def _homes(databases: Databases, tenants_of: Any) -> AsyncIterator[AsyncEngine]:
+    databases = databases_of(engine)
     yield databases
-    page = [UUID(int=0)]
-    while page:
+    async for place in _places(databases, _WITH_JOBS):
+        async with databases.connections(place) as home:
+            yield home
+
+
+async def everywhere(engine: AsyncEngine, act: Callable[[AsyncEngine], Awaitable[None]]) -> None:
+    """Do something in the control database, then in every tenant's, several at a time.
+
+    Raises:
+        Exception: what it failed with first; it was tried in every other database all the same.
+    """
+    databases = databases_of(engine)
+    await act(databases)
+    turns = asyncio.Semaphore(AT_ONCE)
+
+    async def at(place: Place) -> Exception | None:
+        try:
+            async with turns, databases.connections(place) as home:
+                await act(home)
+        except Exception as error:  # noqa: BLE001  # whatever it is, the other tenants come next
+            log.warning("tenant.not_reached", tenant_id=str(place.tenant_id), reason=str(error))
+            databases.forget_tenant(place.tenant_id)
+            return error
+        return None
+
+    failures: list[Exception] = []
+    async for page in _pages(databases, _READY):
+        outcomes = await asyncio.gather(*(at(place) for place in page))
+        failures += [error for error in outcomes if error is not None]
+    if failures:
+        raise failures[0]
+
+
+async def _places(databases: Databases, tenants_of: Any) -> AsyncIterator[Place]:
+    async for page in _pages(databases, tenants_of):
+        for place in page:
+            yield place
+
+
+async def _pages(databases: Databases, tenants_of: Any) -> AsyncIterator[list[Place]]:
+    last = UUID(int=0)
+    while True:
         async with databases.connect() as control:
-            parameters = {"after": page[-1], "most": _PAGE}
-            page = list(await control.scalars(tenants_of, parameters))
-        for tenant_id in page:
-            place = await databases.place_of(tenant_id)
-            if place is not None:
-                async with databases.connections(place) as home:
-                    yield home
+            parameters = {"after": last, "most": _PAGE}
+            tenants = list(await control.scalars(tenants_of, parameters))
+        if not tenants:
+            return
+        last = tenants[-1]
+        found = [await databases.place_of(tenant_id) for tenant_id in tenants]
+        yield [place for place in found if place is not None]
 
 
 def databases_of(engine: AsyncEngine) -> Databases:

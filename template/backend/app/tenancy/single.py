@@ -14,11 +14,11 @@ from app.database import Session, create_engine
 
 __all__ = [
     "Settings",
-    "all_homes",
     "announce",
     "at_home",
     "create_engine",
     "databases_of",
+    "everywhere",
     "home",
     "home_named",
     "homes_with_jobs",
@@ -54,9 +54,9 @@ async def homes_with_jobs(engine: AsyncEngine) -> AsyncIterator[AsyncEngine]:
     yield engine
 
 
-async def all_homes(engine: AsyncEngine) -> AsyncIterator[AsyncEngine]:
-    """Each database of the product."""
-    yield engine
+async def everywhere(engine: AsyncEngine, act: Callable[[AsyncEngine], Awaitable[None]]) -> None:
+    """Do something in each database of the product: there is one."""
+    await act(engine)
 
 
 async def visit(

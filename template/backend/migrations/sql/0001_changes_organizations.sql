@@ -4,6 +4,32 @@
 grant create on schema app to app_definer;
 set role app_definer;
 
+-- Nobody's member any more, and invited by nobody: neither is left to say what the address was.
+create function app.end_belonging(person uuid, address text) returns void
+language sql volatile security definer set search_path = ''
+as $$
+    update public.memberships m set status = 'removed', removed_at = now()
+    where m.user_id = person and m.status = 'active';
+    delete from public.invitations i where i.accepted_by = person or i.email = lower(address);
+$$;
+
+-- What speaks against erasing a person, and whether an operator may overrule it.
+create function app.hindrances_to_erasure(whose text)
+returns table (reason text, may_be_overruled boolean)
+language sql stable security definer set search_path = ''
+as $$
+    select format('%s (%s) would be left without an owner', o.slug, o.id), true
+    from public.memberships m
+    join public.users u on u.id = m.user_id and u.subject = whose
+    join public.organizations o on o.id = m.org_id and o.managed_by = 'app'
+    join public.tenants t on t.id = o.id and t.state <> 'deleted'
+    where m.role = 'owner' and m.status = 'active' and not exists (
+        select from public.memberships other
+        where other.org_id = o.id and other.role = 'owner' and other.status = 'active'
+          and other.id <> m.id
+    )
+$$;
+
 create function app.apply_change(change jsonb, request_id text) returns void
 language plpgsql security definer set search_path = ''
 as $$
@@ -44,10 +70,8 @@ begin
             name = coalesce(left(change ->> 'name', 200), u.name), told_as_of = told
         where u.id = person and u.deleted_at is null and u.told_as_of < told;
     elsif kind = 'user_deleted' then
-        update public.users u set deleted_at = now(), email = null, name = null, told_as_of = told
-        where u.id = person and u.deleted_at is null;
-        update public.memberships m set status = 'removed', removed_at = now()
-        where m.user_id = person and m.status = 'active';
+        update public.users u set told_as_of = told where u.id = person and u.deleted_at is null;
+        perform app.erase_user(person);
     elsif kind = 'organization_changed' then
         update public.organizations o
         set slug = coalesce(change ->> 'slug', o.slug),
@@ -93,6 +117,8 @@ do $$
 begin
     execute 'set role app_definer';
     grant execute on function app.apply_change(jsonb, text) to app_api;
+    execute format(
+        'grant execute on function app.hindrances_to_erasure(text) to %I', session_user);
     execute 'reset role';
 end;
 $$;

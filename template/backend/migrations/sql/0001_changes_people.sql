@@ -4,6 +4,23 @@
 grant create on schema app to app_definer;
 set role app_definer;
 
+create function app.end_belonging(person uuid, address text) returns void
+language sql volatile security definer set search_path = ''
+as $$
+    select app.set_tenant_state(t.id, 'suspended', 'deleted at the sign-in provider')
+    from public.tenants t where t.id = person and t.state = 'active'
+$$;
+
+-- What speaks against erasing a person, and whether an operator may overrule it.
+create function app.hindrances_to_erasure(whose text)
+returns table (reason text, may_be_overruled boolean)
+language sql stable security definer set search_path = ''
+as $$
+    select 'what is theirs is still here: first run `app tenants delete`', false
+    from public.users u join public.tenants t on t.id = u.id and t.state <> 'deleted'
+    where u.subject = whose
+$$;
+
 create function app.apply_change(change jsonb, request_id text) returns void
 language plpgsql security definer set search_path = ''
 as $$
@@ -24,12 +41,9 @@ begin
             name = coalesce(left(change ->> 'name', 200), u.name), told_as_of = told
         where u.subject = change ->> 'subject' and u.deleted_at is null and u.told_as_of < told;
     else
-        update public.users u set deleted_at = now(), email = null, name = null, told_as_of = told
+        update public.users u set told_as_of = told
         where u.subject = change ->> 'subject' and u.deleted_at is null;
-        perform app.set_tenant_state(u.id, 'suspended', 'deleted at the sign-in provider')
-        from public.users u
-        join public.tenants t on t.id = u.id and t.state = 'active'
-        where u.subject = change ->> 'subject';
+        perform app.erase_user(u.id) from public.users u where u.subject = change ->> 'subject';
     end if;
 end;
 $$;
@@ -41,6 +55,8 @@ do $$
 begin
     execute 'set role app_definer';
     grant execute on function app.apply_change(jsonb, text) to app_api;
+    execute format(
+        'grant execute on function app.hindrances_to_erasure(text) to %I', session_user);
     execute 'reset role';
 end;
 $$;

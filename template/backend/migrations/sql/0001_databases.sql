@@ -192,8 +192,8 @@ begin
     from jsonb_populate_record(null::public.organizations, organization) o
     on conflict (id) do nothing;
     if found then
-        insert into public.users (subject, email, name, told_as_of, deleted_at)
-        select f.subject, f.email, f.name, f.told_as_of, f.deleted_at
+        insert into public.users (subject, email, name, salt, told_as_of, deleted_at)
+        select f.subject, f.email, f.name, f.salt, f.told_as_of, f.deleted_at
         from jsonb_populate_recordset(null::public.users, members) f
         on conflict (subject) do nothing;
         insert into public.memberships (org_id, user_id, role, role_as_of, status, removed_at)

@@ -1,12 +1,33 @@
+-- The audit trail holds no person's name or address, because nothing in it can be erased. It holds digests,
+-- which tell that one was changed, and confirm what it was to whoever has the salt as well. With the
+-- salt, what the trail knew of a person is gone, and not a byte of the trail has changed.
+create function app.new_salt() returns bytea
+language sql volatile
+return sha256(uuid_send(gen_random_uuid()) || uuid_send(gen_random_uuid()));
+
+-- Immutable, though convert_to is not: the encoding of a database stays what it is.
+create function app.salted_digest(salt bytea, value text) returns text
+language sql immutable parallel safe
+return encode(sha256(salt || convert_to(value, 'UTF8')), 'hex');
+
+grant execute on function app.new_salt(), app.salted_digest(bytea, text)
+to app_api, app_worker, app_definer;
+
 create table public.users (
     id uuid primary key default app.uuid_v7(),
     subject text not null unique check (length(subject) between 1 and 255),
     email text check (length(email) <= 320),
     name text check (length(name) <= 200),
+    salt bytea default app.new_salt() check (length(salt) = 32),
+    email_digest text generated always as (app.salted_digest(salt, email)) stored,
+    name_digest text generated always as (app.salted_digest(salt, name)) stored,
     told_as_of timestamptz not null default '-infinity',
     deleted_at timestamptz,
-    created_at timestamptz not null default now()
+    created_at timestamptz not null default now(),
+    check (deleted_at is null or num_nonnulls(email, name, salt) = 0)
 );
+comment on column public.users.email_digest is 'What the audit trail records in place of the address.';
+comment on column public.users.name_digest is 'What the audit trail records in place of the name.';
 comment on column public.users.told_as_of is
     'The provider''s clock when it last told of this person by itself: older news change nothing.';
 comment on column public.users.deleted_at is

@@ -5,6 +5,8 @@ create table public.invitations (
     id uuid not null default app.uuid_v7(),
     org_id uuid not null default app.default_tenant_id() references public.organizations (id),
     email text not null check (length(email) between 3 and 254 and email = lower(email)),
+    salt bytea not null default app.new_salt() check (length(salt) = 32),
+    email_digest text generated always as (app.salted_digest(salt, email)) stored,
     role text not null check (role in ('owner', 'admin', 'member', 'viewer')),
     invited_by uuid default app.current_user_id() references public.users (id),
     token_hashes bytea[] not null default '{}',
@@ -12,6 +14,7 @@ create table public.invitations (
     sent_at timestamptz,
     expires_at timestamptz not null,
     accepted_at timestamptz,
+    accepted_by uuid references public.users (id),
     revoked_at timestamptz,
     created_at timestamptz not null default now(),
     primary key (org_id, id)
@@ -24,6 +27,7 @@ create unique index invitations_open on public.invitations (org_id, email)
     where accepted_at is null and revoked_at is null;
 create index invitations_by_token on public.invitations using gin (token_hashes);
 create index invitations_by_inviter on public.invitations (invited_by);
+create index invitations_by_guest on public.invitations (accepted_by);
 
 alter table public.invitations enable row level security;
 alter table public.invitations force row level security;
@@ -45,12 +49,14 @@ create policy tenant_update on public.invitations for update to app_api, app_wor
         and (role <> 'owner' or (select app.current_member_role()) in ('owner', 'worker'))
     );
 
-grant select, update on public.invitations to app_definer;
+grant select, update, delete on public.invitations to app_definer;
 create policy definer_select on public.invitations for select to app_definer using (true);
 create policy definer_update on public.invitations for update to app_definer
     using (true) with check (true);
+create policy definer_delete on public.invitations for delete to app_definer using (true);
 
-select app.let_operate('public.invitations', 'org_id'), app.audit('public.invitations', 'org_id');
+select app.let_operate('public.invitations', 'org_id'),
+       app.audit('public.invitations', 'org_id', unrecorded => array['email', 'salt']);
 
 grant create on schema app to app_definer;
 set role app_definer;
@@ -105,7 +111,7 @@ begin
         set role = case when m.status = 'active' then m.role else excluded.role end,
             status = 'active', removed_at = null, chosen_at = now()
     returning m.role into member_role;
-    update public.invitations i set accepted_at = now()
+    update public.invitations i set accepted_at = now(), accepted_by = person
     where i.org_id = found_one.org_id and i.id = found_one.id;
     organization := found_one.org_id;
     role := found_one.role;

@@ -281,7 +281,7 @@ grant update (
 ) on app.outbox to app_worker;
 grant select, insert on app.outbox to app_definer;
 grant update (
-    delivery, run_after, handed_at, parked, worker_id, started_at, cancelled_at
+    delivery, run_after, handed_at, parked, worker_id, started_at, cancelled_at, error
 ) on app.outbox to app_definer;
 grant select, insert, update, delete on app.workers to app_definer;
 grant select, insert, update on app.schedules to app_definer;

@@ -84,8 +84,7 @@ begin
     if not exists (select from public.tenants t where t.id = tenant and t.state = 'deleted') then
         raise exception '% is not deleted', tenant;
     end if;
-    update public.users u set email = null, name = null
-    where u.id = tenant and num_nonnulls(u.email, u.name) > 0;
+    perform app.erase_user(tenant);
 end;
 $$;
 

@@ -185,8 +185,9 @@ alter policy tenant_update on app.api_keys to app_api, app_tenant;
 alter policy tenant_select on app.api_key_uses to app_api, app_tenant;
 
 grant execute on function
-    app.uuid_v7(), app.uuid_v7_nth(uuid, bigint), app.claims(), app.request_id(),
-    app.default_tenant_id(), app.claimed_organization(), app.named_organization(),
+    app.uuid_v7(), app.uuid_v7_nth(uuid, bigint), app.claims(), app.request_id(), app.new_salt(),
+    app.salted_digest(bytea, text), app.default_tenant_id(), app.claimed_organization(),
+    app.named_organization(),
     app.current_org_id(), app.job_state(app.outbox), app.forgettable(), app.finish_job(uuid, uuid),
     app.retry_job(uuid, uuid, interval, text), app.bury_job(uuid, uuid, text)
 to app_tenant;

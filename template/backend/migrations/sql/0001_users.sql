@@ -15,4 +15,5 @@ create policy self on public.users for select to app_api, app_worker
 
 select app.let_operate('public.users', 'id', array['select']);
 
-select app.audit('public.users', 'id'), app.audit('public.tenants', 'id');
+select app.audit('public.users', 'id', unrecorded => array['email', 'name', 'salt']),
+       app.audit('public.tenants', 'id');

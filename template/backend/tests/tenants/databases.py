@@ -15,6 +15,7 @@ from app.dev.servers import Connections
 from app.tenancy.database_places import DatabasePlaces, copy_template, template_name
 from tests.tenants.organizations import (
     ALONE,
+    BEFORE_ERASURE,
     FINDINGS,
     MANAGED,
     MUTATIONS,
@@ -34,6 +35,7 @@ from tests.tenants.organizations import (
 
 __all__ = [
     "ALONE",
+    "BEFORE_ERASURE",
     "FINDINGS",
     "MANAGED",
     "MUTATIONS",

@@ -12,6 +12,7 @@ from app.tenancy.schema_places import SchemaPlaces, schema_of
 from tests.tenants import organizations
 from tests.tenants.organizations import (
     ALONE,
+    BEFORE_ERASURE,
     MANAGED,
     NAMED,
     OUTSIDERS,
@@ -28,6 +29,7 @@ from tests.tenants.organizations import (
 
 __all__ = [
     "ALONE",
+    "BEFORE_ERASURE",
     "FINDINGS",
     "MANAGED",
     "MUTATIONS",

@@ -6,7 +6,7 @@ from fastapi import APIRouter, Query, Response
 from app.auth.dependencies import Access, Caller, caller_with, requires
 from app.features.api_keys import service
 from app.features.api_keys.schemas import ApiKeyPage, MadeApiKey, NewApiKey
-from app.json_sql import JSONText
+from app.json_response import JSONText
 
 router = APIRouter(prefix="/api-keys", tags=["api keys"])
 

@@ -6,7 +6,7 @@ from fastapi import APIRouter, Query, Response
 from app.auth.dependencies import Access, requires
 from app.features.contacts import service
 from app.features.contacts.schemas import ContactChanges, ContactOut, ContactPage, NewContact
-from app.json_sql import JSONText
+from app.json_response import JSONText
 
 router = APIRouter(prefix="/contacts", tags=["contacts"])
 

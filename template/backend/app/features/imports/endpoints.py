@@ -8,7 +8,7 @@ from starlette.datastructures import UploadFile
 from app.auth.dependencies import Access, Caller, caller_with, requires
 from app.features.imports import service
 from app.features.imports.schemas import ImportAccepted, ImportOut, ImportPage
-from app.json_sql import JSONText
+from app.json_response import JSONText
 from app.security.problems import Problem
 
 router = APIRouter(prefix="/imports", tags=["imports"])

@@ -12,7 +12,7 @@ from app.features.invitations.schemas import (
     InvitationPage,
     NewInvitation,
 )
-from app.json_sql import JSONText
+from app.json_response import JSONText
 from app.security.described import also
 
 router = APIRouter(prefix="/invitations", tags=["invitations"])

@@ -5,7 +5,7 @@ from fastapi import APIRouter
 from app.auth.dependencies import Access, signed_in
 from app.features.me import service
 from app.features.me.schemas import Me
-from app.json_sql import JSONText
+from app.json_response import JSONText
 
 router = APIRouter(tags=["me"])
 

@@ -6,7 +6,7 @@ from fastapi import APIRouter, Query, Response
 from app.auth.dependencies import Access, Caller, caller_with, requires
 from app.features.members import service
 from app.features.members.schemas import MemberChanges, MemberPage
-from app.json_sql import JSONText
+from app.json_response import JSONText
 
 router = APIRouter(prefix="/members", tags=["members"])
 

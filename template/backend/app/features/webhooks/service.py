@@ -60,8 +60,8 @@ async def apply(engine: AsyncEngine, change: Change, request_id: str) -> None:
     """Write down what changed, in each database that it concerns."""
     told = {"change": msgspec.json.encode(change).decode(), "request_id": request_id}
     if isinstance(change, UserDeleted):
-        async for home in tenancy.all_homes(engine):
-            await _note(home, _APPLY, told)
+        # Whoever it is may be known in each of them, and one that is away must not keep them in.
+        await tenancy.everywhere(engine, lambda home: _note(home, _APPLY, told))
         return
     await _note(engine, _APPLY, told)
     if isinstance(change, UserChanged):

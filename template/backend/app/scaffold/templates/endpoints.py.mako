@@ -6,7 +6,7 @@ from fastapi import APIRouter, Query, Response
 from app.auth.dependencies import Access, requires
 from app.features.${names.table} import service
 from app.features.${names.table}.schemas import ${names.model}Changes, ${names.model}Out, ${names.model}Page, New${names.model}
-from app.json_sql import JSONText
+from app.json_response import JSONText
 
 router = APIRouter(prefix="/${names.route}", tags=["${names.words}"])
 
