@@ -36,7 +36,7 @@ MUTATIONS: tuple[tuple[str, str, str], ...] = ()
 """What else the doctor must notice: a name, the statements, and the check with its object."""
 
 BEFORE_ERASURE: tuple[tuple[str, str], ...] = (("tenants", "delete"),)
-"""What an operator does with a person before erasing them, as words after `app`: their rows and files."""
+"""What an operator does with a person before erasing them, as words after `app`."""
 
 FINDINGS: Mapping[str, tuple[str, ...]] = {}
 """What it says of a missing protection of every model, where that differs here."""
