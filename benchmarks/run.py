@@ -15,6 +15,7 @@ from pathlib import Path
 
 import growth
 import imports
+import online
 import queues
 import requests_
 import rls
@@ -32,6 +33,7 @@ PARTS: dict[str, tuple[str, Callable[[Product, Report], None]]] = {
     "trips": ("round trips between the API and Postgres per request", trips.measure),
     "rls": ("a list under row level security against the same query without", rls.measure),
     "growth": ("the same list of contacts at 1,000,000 and 10,000,000 rows", growth.measure),
+    "online": ("a table of 1,000,000 rows migrated while it is written to", online.measure),
     "tenancy": (
         "each model of tenancy: tenants made, migrated, served (TENANTS=10,100,1000)",
         tenancy.measure,

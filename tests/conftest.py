@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from rendering import Answers, combinations, name_of, render
+from rendering import Answers, name_of, render, rotating
 from worktree import snapshot
 
 
@@ -14,9 +14,9 @@ def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return snapshot(tmp_path_factory.mktemp("source"))
 
 
-@pytest.fixture(scope="session", params=combinations(), ids=name_of)
+@pytest.fixture(scope="session", params=rotating(), ids=name_of)
 def combination(request: pytest.FixtureRequest) -> Answers:
-    """Each valid combination of answers in turn."""
+    """Each valid combination of answers in turn, but for the host, which takes turns itself."""
     answers: Answers = request.param
     return answers
 

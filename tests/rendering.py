@@ -57,6 +57,21 @@ def combinations() -> list[Answers]:
         return [answers for answers in every if _accepts(source, Path(scratch, "copy"), answers)]
 
 
+def rotating() -> list[Answers]:
+    """Combinations in which the host takes turns, for what is done to each of them.
+
+    Every valid combination of the other answers occurs once, and every pair of answers somewhere:
+    the host has few files, and meets the other answers in none of them.
+    """
+    groups: dict[tuple[str, ...], list[Answers]] = {}
+    for answers in combinations():
+        others = tuple(value for name, value in answers.items() if name != "database_host")
+        groups.setdefault(others, []).append(answers)
+    # A step aside now and then, or the host would keep step with another question's answers.
+    turns = enumerate(groups.values())
+    return [group[(number + number // 3) % len(group)] for number, group in turns]
+
+
 # Answers that are tried together: each of them needs a combination, and one is enough for both.
 COMPANY: Mapping[str, Mapping[str, str]] = {
     "schemas": {"auth_provider": "supabase", "database_host": "supabase"},

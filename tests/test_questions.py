@@ -1,11 +1,12 @@
 """The questions: their helps, their defaults, and which answers they refuse."""
 
+import itertools
 from pathlib import Path
 
 import pytest
 import yaml
 
-from rendering import choices, combinations, covering, name_of, questions, render
+from rendering import Answers, choices, combinations, covering, name_of, questions, render, rotating
 
 ORDER = [
     "project_name",
@@ -125,6 +126,14 @@ def test_the_defaults_are_a_valid_combination() -> None:
 def test_combinations_have_names_of_their_own() -> None:
     names = [name_of(answers) for answers in combinations()]
     assert len(set(names)) == len(names)
+
+
+def test_every_pair_of_answers_occurs_in_what_is_rendered() -> None:
+    def pairs(found: list[Answers]) -> set[tuple[tuple[str, str], ...]]:
+        return {pair for answers in found for pair in itertools.combinations(answers.items(), 2)}
+
+    assert pairs(rotating()) == pairs(combinations())
+    assert len(rotating()) < len(combinations()) / 2
 
 
 def test_every_answer_occurs_in_what_is_dear_to_run() -> None:

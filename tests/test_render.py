@@ -203,7 +203,9 @@ def test_every_row_of_the_table_names_what_exists(source: Path) -> None:
     assert not missing
 
 
-@pytest.mark.parametrize("question", ["tenancy_model", "queue_backend", "auth_provider", "database_host"])
+@pytest.mark.parametrize(
+    "question", ["tenancy_model", "queue_backend", "auth_provider", "database_host"]
+)
 def test_an_answer_that_is_not_chosen_leaves_no_file(
     source: Path, tmp_path: Path, question: str
 ) -> None:

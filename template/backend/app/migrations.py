@@ -4,6 +4,7 @@ There are two histories: of the tables that exist once (`migrations/control`), a
 tenants (`migrations/tenant`), which exist once or once for each tenant.
 """
 
+import io
 from collections.abc import Iterator
 from contextlib import contextmanager
 from hashlib import sha256
@@ -13,6 +14,7 @@ from typing import TextIO
 import psycopg
 from alembic import command, op
 from alembic.config import Config
+from alembic.script import ScriptDirectory
 from psycopg import sql
 from sqlalchemy import Connection, create_engine, text
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -21,6 +23,7 @@ from sqlalchemy.pool import NullPool
 from app.choices import host, tenancy
 from app.database import psycopg_url, sqlalchemy_url
 from app.hosts.ways import refuse_shared_sessions
+from app.online import LOCK_SECONDS, insisting
 from app.passwords import LOGINS, set_passwords
 from app.revisions import BACKEND, earlier_revisions
 from app.settings import Settings
@@ -172,11 +175,20 @@ def upgrade(url: str, branch: str, *, schema: str | None = None) -> None:
     engine = create_engine(sqlalchemy_url(url), poolclass=NullPool)
     try:
         with engine.connect() as connection:
-            connection.exec_driver_sql("set lock_timeout = '5s'")
+            connection.exec_driver_sql(f"set lock_timeout = '{LOCK_SECONDS}s'")
             connection.exec_driver_sql(f"set search_path = {schema or 'public'}")
             connection.commit()
             config = alembic_config(schema or VERSION_SCHEMA, connection)
-            command.upgrade(config, f"{branch}@head")
+
+            def bring() -> None:
+                # A revision is a transaction: what was refused its lock has left nothing behind.
+                try:
+                    command.upgrade(config, f"{branch}@head")
+                except BaseException:
+                    connection.rollback()
+                    raise
+
+            insisting(bring)
     finally:
         engine.dispose()
 
@@ -195,6 +207,20 @@ def alembic_config(
     config.attributes["connection"] = connection
     config.attributes["version_schema"] = version_schema
     return config
+
+
+def revisions_as_sql(branch: str) -> Iterator[tuple[str, str]]:
+    """Each revision of a history, the first one first, with the SQL that it runs."""
+    script = ScriptDirectory.from_config(alembic_config(VERSION_SCHEMA))
+    for revision in reversed(list(script.iterate_revisions(f"{branch}@head", "base"))):
+        output = io.StringIO()
+        before = revision.down_revision
+        command.upgrade(
+            alembic_config(VERSION_SCHEMA, output=output),
+            f"{before}:{revision.revision}" if before else revision.revision,
+            sql=True,
+        )
+        yield revision.revision, output.getvalue()
 
 
 def _install_answers(owner: psycopg.Connection) -> None:

@@ -531,7 +531,7 @@ MUTATIONS = (
         "to_char((now() at time zone 'utc') + interval '1 month', 'YYYY_MM')); end $$",
         "audit-partitions: audit.events",
     ),
-    *(mutation(*case) for case in tenants.MUTATIONS),
+    *(mutation(*case) for case in (*tenants.MUTATIONS, *layout.MUTATIONS)),
     mutation(
         "table that a deletion would leave behind",
         "revoke delete on public.contacts from app_operator",

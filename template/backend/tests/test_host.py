@@ -137,7 +137,16 @@ def test_somebody_must_be_believed() -> None:
         with_proof("postgresql://a:b@db.example.com/app", "/nonesuch")
 
 
+def test_a_server_among_the_parameters_must_prove_it_too() -> None:
+    for url in (
+        "postgresql://a:b@/app?host=db.example.com",
+        "postgresql://a:b@/app?host=localhost&host=db.example.com",
+    ):
+        assert "sslmode=verify-full" in with_proof(url, __file__)
+
+
 def test_loopback_needs_no_proof() -> None:
+    assert with_proof("postgresql:///app?host=/run/postgresql", None).endswith("postgresql")
     for address in ("localhost", "127.0.0.1:5433", "[::1]"):
         assert with_proof(f"postgresql://a:b@{address}/app", None).endswith("/app")
 

@@ -35,6 +35,12 @@ def pgbouncer_in(address: URL) -> str | None:
     return None
 
 
+def _hosts(address: URL) -> list[str]:
+    """The names of the servers, which may stand among the parameters, or none for a socket."""
+    names = address.query.get("host", address.host or "")
+    return [name for name in ([names] if isinstance(names, str) else names) if name]
+
+
 def with_proof(url: str, certificates: str | None) -> str:
     """The same address, where the server has to prove who it is.
 
@@ -48,7 +54,7 @@ def with_proof(url: str, certificates: str | None) -> str:
         ValueError: it asks for less, or nobody knows whom to believe.
     """
     address = parsed(url)
-    if address.host is None or address.host.startswith("/") or address.host in _LOCAL:
+    if all(name.startswith("/") or name in _LOCAL for name in _hosts(address)):
         return url
     asked = address.query.get("sslmode", _PROVEN)
     if asked != _PROVEN:

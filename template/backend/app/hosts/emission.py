@@ -5,23 +5,19 @@ again: what has run somewhere must not change. Applied to an empty project they 
 that `app migrate` finds up to date.
 """
 
-import io
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from pathlib import Path
-
-from alembic import command
-from alembic.script import ScriptDirectory
 
 from app.choices import host, tenancy
 from app.migrations import (
     ANSWERS_TABLE,
     SQL,
     VERSION_SCHEMA,
-    alembic_config,
     answer_files,
     configuration_of_logins,
+    revisions_as_sql,
 )
 from app.settings import Settings
 
@@ -133,22 +129,10 @@ def _logins() -> Iterator[str]:
 
 
 def _revisions(branch: str) -> Iterator[tuple[str, str]]:
-    script = ScriptDirectory.from_config(alembic_config(VERSION_SCHEMA))
-    for revision in reversed(list(script.iterate_revisions(f"{branch}@head", "base"))):
-        buffer = io.StringIO()
-        config = alembic_config(VERSION_SCHEMA, output=buffer)
-        before = revision.down_revision
-        command.upgrade(
-            config, f"{before}:{revision.revision}" if before else revision.revision, sql=True
-        )
+    for revision, text in revisions_as_sql(branch):
         # The two histories share a table of versions, and each thinks that it makes it.
-        text = buffer.getvalue().replace(
-            _VERSIONS, _VERSIONS.replace("TABLE", "TABLE IF NOT EXISTS")
-        )
-        yield (
-            revision.revision,
-            _FRAME.format(what=f"revision {revision.revision}", body=text),
-        )
+        body = text.replace(_VERSIONS, _VERSIONS.replace("TABLE", "TABLE IF NOT EXISTS"))
+        yield revision, _FRAME.format(what=f"revision {revision}", body=body)
 
 
 def _digest(text: str) -> str:

@@ -5,6 +5,7 @@ role that migrates is called `migrator` here, and `postgres` or `neondb_owner` t
 same attributes.
 
 API_ROLES: Whom the host lets in past the product, each in the name of whoever asks.
+MUTATIONS: What only this host's checks notice: a name, SQL, and what the doctor says.
 POOLED, DIRECT: Addresses that lead through a pooler in transaction mode, and that do not.
 NAMED: How a role is named in an address that names another.
 prepare_server: Once for a server, as its superuser.

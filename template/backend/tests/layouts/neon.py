@@ -7,7 +7,15 @@ from typing import Any
 
 import psycopg
 
-__all__ = ["API_ROLES", "DIRECT", "NAMED", "POOLED", "prepare_database", "prepare_server"]
+__all__ = [
+    "API_ROLES",
+    "DIRECT",
+    "MUTATIONS",
+    "NAMED",
+    "POOLED",
+    "prepare_database",
+    "prepare_server",
+]
 
 _NAME = "ep-cool-name-123456"
 POOLED = (
@@ -22,6 +30,7 @@ DIRECT = (
 NAMED = {"neondb_owner": "app_api"}
 
 API_ROLES: tuple[str, ...] = ()
+MUTATIONS: tuple[tuple[str, str, str], ...] = ()
 
 _ROLES = """
 create role cloud_admin superuser;

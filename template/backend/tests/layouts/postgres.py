@@ -4,13 +4,22 @@ from typing import Any
 
 import psycopg
 
-__all__ = ["API_ROLES", "DIRECT", "NAMED", "POOLED", "prepare_database", "prepare_server"]
+__all__ = [
+    "API_ROLES",
+    "DIRECT",
+    "MUTATIONS",
+    "NAMED",
+    "POOLED",
+    "prepare_database",
+    "prepare_server",
+]
 
 POOLED = ("postgresql://app_api:p@db.example.com:6432/app", "postgresql://app_api:p@pgbouncer/app")
 DIRECT = ("postgresql://app_api:p@db.example.com/app", "postgresql://app_api:p@10.0.0.5:5433/app")
 NAMED = {"migrator": "app_api"}
 
 API_ROLES: tuple[str, ...] = ()
+MUTATIONS: tuple[tuple[str, str, str], ...] = ()
 
 
 def prepare_server(_admin: psycopg.Connection[Any]) -> None:

@@ -8,7 +8,15 @@ from typing import Any
 
 import psycopg
 
-__all__ = ["API_ROLES", "DIRECT", "NAMED", "POOLED", "prepare_database", "prepare_server"]
+__all__ = [
+    "API_ROLES",
+    "DIRECT",
+    "MUTATIONS",
+    "NAMED",
+    "POOLED",
+    "prepare_database",
+    "prepare_server",
+]
 
 _SUPAVISOR = "aws-0-eu-central-1.pooler.supabase.com"
 POOLED = (
@@ -23,6 +31,13 @@ DIRECT = (
 NAMED = {"postgres": "app_api", "postgres.abcdefgh": "app_api.abcdefgh"}
 
 API_ROLES: tuple[str, ...] = ("anon", "authenticated")
+MUTATIONS = (
+    (
+        "granted to the secret key",
+        "grant select on public.users to service_role",
+        "data-api: public.users, service_role",
+    ),
+)
 
 _ROLES = """
 create role supabase_admin superuser login;
