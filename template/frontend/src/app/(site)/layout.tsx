@@ -1,0 +1,22 @@
+import "@/styles/globals.css";
+
+import type { Metadata, Viewport } from "next";
+import type { ReactNode } from "react";
+
+import { product } from "@/product";
+
+export const metadata: Metadata = {
+  title: { default: product.name, template: `%s · ${product.name}` },
+  description: product.description,
+};
+
+export const viewport: Viewport = { colorScheme: "light dark" };
+
+/** The public pages: rendered when they are built, the same for every reader. */
+export default function SiteLayout({ children }: { children: ReactNode }) {
+  return (
+    <html lang="en">
+      <body>{children}</body>
+    </html>
+  );
+}
