@@ -1,11 +1,11 @@
 /**
- * Loaded into every Node of `make dev`: a process that was forked ends with the one that forked it,
- * also when that one is killed and can tell nobody.
+ * Loaded into every Node of `make dev`: a process ends when the one that started it has ended, also
+ * when that one was killed and could tell nobody. `next dev` forks, and the system gives what it forked
+ * to another parent.
  */
-if (process.channel) {
-  process.on("disconnect", () => {
-    process.exit(0);
-  });
-  // Listening alone must keep no process alive.
-  process.channel.unref();
-}
+const parent = process.ppid;
+const MILLISECONDS = 500;
+
+setInterval(() => {
+  if (process.ppid !== parent) process.exit(0);
+}, MILLISECONDS).unref();

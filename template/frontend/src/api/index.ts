@@ -6,6 +6,7 @@ import { cache } from "react";
 
 import { chosenOrganization } from "@/organizations/chosen";
 import { session } from "@/session";
+import { signInAddress } from "@/session/session";
 
 import { ApiProblem, problemOf } from "./problem";
 import type { components, paths } from "./schema";
@@ -19,7 +20,7 @@ export function apiUrl(): string {
 /** The headers that say who asks, and in which organization; without a session, off to sign in. */
 export async function credentials(): Promise<Record<string, string>> {
   const token = await session.token();
-  if (!token) redirect("/sign-in");
+  if (!token) redirect(signInAddress());
   const organization = await chosenOrganization();
   return {
     Authorization: `Bearer ${token}`,
@@ -50,7 +51,7 @@ interface Answer<T> {
 export async function held<T>(answer: Promise<Answer<T>>): Promise<T> {
   const { data, error, response } = await answer;
   if (response.ok) return data as T;
-  if (response.status === 401) redirect("/sign-in?error=expired");
+  if (response.status === 401) redirect(signInAddress("expired"));
   throw problemOf(response, error);
 }
 

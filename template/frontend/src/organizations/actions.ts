@@ -6,6 +6,7 @@ import { api, held } from "@/api";
 import { attempt } from "@/api/attempt";
 import type { FormState } from "@/api/form-state";
 import { text } from "@/forms";
+import { arrive } from "@/session/arrive";
 
 import { rememberOrganization } from "./chosen";
 
@@ -49,5 +50,5 @@ export async function leaveOrganization(): Promise<FormState> {
   const failed = await attempt(async () => held((await api()).DELETE("/api/v1/members/me")));
   if (failed) return failed;
   await rememberOrganization(null);
-  redirect("/session/start");
+  return arrive("/app");
 }

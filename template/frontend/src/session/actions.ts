@@ -1,13 +1,14 @@
 "use server";
 
-import { redirect, RedirectType } from "next/navigation";
+import type { Route } from "next";
 
 import { rememberOrganization } from "@/organizations/chosen";
 
 import { session } from ".";
 
-export async function signOut(): Promise<never> {
+/** End the session, and say where to go. */
+export async function signOut(): Promise<Route> {
   const next = await session.signOut();
   await rememberOrganization(null);
-  redirect(next, RedirectType.replace);
+  return next;
 }

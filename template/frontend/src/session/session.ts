@@ -1,3 +1,4 @@
+import type { Route } from "next";
 import type { NextFetchEvent, NextRequest, NextResponse } from "next/server";
 import type { ReactNode } from "react";
 
@@ -30,9 +31,9 @@ export interface SessionPages {
   /** The access token of who is signed in, for the API; null when nobody is. */
   token(): Promise<string | null>;
   /** What the sign-in page shows; `to` is where to go afterwards. */
-  SignIn(props: { to: string; error: string | undefined }): Promise<ReactNode> | ReactNode;
+  SignIn(props: { to: Route; error: string | undefined }): Promise<ReactNode> | ReactNode;
   /** End the session, and say where to go: a path of this product. */
-  signOut(): Promise<string>;
+  signOut(): Promise<Route>;
   /** What the provider's components need around every page of the application. */
   Shell(props: { children: ReactNode; nonce: string | undefined }): Promise<ReactNode> | ReactNode;
   /** Where people change their name, address and password; null where the product does not know. */
@@ -40,11 +41,21 @@ export interface SessionPages {
 }
 
 /** Where everybody arrives after signing in, to be shown an organization of theirs. */
-export const START = "/session/start";
+export const START: Route = "/session/start";
+
+/** The way there, with where to go afterwards. */
+export function startAddress(to: Route): Route {
+  return `${START}?to=${encodeURIComponent(to)}` as Route;
+}
+
+/** The sign-in page, which says what went wrong before. */
+export function signInAddress(error?: string): Route {
+  return (error ? `/sign-in?error=${error}` : "/sign-in") as Route;
+}
 
 /** The path to go to after signing in: one of this product, whatever a link says. */
-export function safeReturn(to: string | null | undefined): string {
+export function safeReturn(to: string | null | undefined): Route {
   return to && /^\/(app|invitations)(\/[\w\-./]*)?(\?[\w\-.=&%]*)?$/.test(to) && !to.includes("//")
-    ? to
+    ? (to as Route)
     : "/app";
 }

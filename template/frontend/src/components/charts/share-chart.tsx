@@ -16,22 +16,24 @@ const fills = { accent: "fill-accent", danger: "fill-danger", neutral: "fill-fie
 /** One bar, parted by shares, with a legend that holds the numbers. */
 export function ShareChart({ label, shares, told }: ShareChartProps) {
   const total = Math.max(1, shares.reduce((sum, { value }) => sum + value, 0));
-  let x = 0;
-  const parts = shares
-    .filter(({ value }) => value > 0)
-    .map((share) => {
-      const width = (share.value / total) * WIDTH;
-      const part = { ...share, x, width };
-      x += width;
-      return part;
-    });
+  const before = (at: number) => shares.slice(0, at).reduce((sum, { value }) => sum + value, 0);
+  const scale = WIDTH / total;
   return (
     <figure className="grid gap-5" aria-label={label}>
       <svg viewBox={`0 0 ${WIDTH} 28`} aria-hidden className="h-auto w-full">
         <rect width={WIDTH} height={28} rx={6} className="fill-hover" />
-        {parts.map((part) => (
-          <rect key={part.label} x={part.x} width={part.width} height={28} rx={6} className={fills[part.tone]} />
-        ))}
+        {shares.map(({ label: name, value, tone }, at) =>
+          value > 0 ? (
+            <rect
+              key={name}
+              x={before(at) * scale}
+              width={value * scale}
+              height={28}
+              rx={6}
+              className={fills[tone]}
+            />
+          ) : null,
+        )}
       </svg>
       <dl className="grid gap-2 sm:grid-cols-3">
         {shares.map(({ label: name, value, tone }) => (

@@ -3,7 +3,7 @@ import "server-only";
 import { ClerkProvider, SignIn as ClerkSignIn } from "@clerk/nextjs";
 import { auth, clerkClient } from "@clerk/nextjs/server";
 
-import { START, type SessionPages } from "../session";
+import { signInAddress, startAddress, type SessionPages } from "../session";
 
 export const pages: SessionPages = {
   async token() {
@@ -14,13 +14,13 @@ export const pages: SessionPages = {
     <ClerkSignIn
       path="/sign-in"
       withSignUp
-      forceRedirectUrl={`${START}?to=${encodeURIComponent(to)}`}
+      forceRedirectUrl={startAddress(to)}
     />
   ),
   async signOut() {
     const { sessionId } = await auth();
     if (sessionId) await (await clerkClient()).sessions.revokeSession(sessionId);
-    return "/sign-in";
+    return signInAddress();
   },
   Shell: ({ children, nonce }) => (
     <ClerkProvider nonce={nonce} telemetry={false} signInUrl="/sign-in" afterSignOutUrl="/sign-in">

@@ -1,10 +1,9 @@
 "use server";
 
-import { redirect } from "next/navigation";
-
 import { text } from "@/forms";
 
-import { safeReturn, START } from "../session";
+import { arrive } from "../arrive";
+import { safeReturn } from "../session";
 
 import { write } from "./cookie";
 import { ask } from "./issuer";
@@ -23,5 +22,5 @@ export async function signIn(form: FormData): Promise<void> {
   );
   const issued = (await ask("token", wanted)) as Issued;
   await write(issued.token, issued.expires_in);
-  redirect(`${START}?to=${encodeURIComponent(safeReturn(text(form, "to")))}`);
+  await arrive(safeReturn(text(form, "to")));
 }

@@ -1,11 +1,13 @@
 import "server-only";
 
+import type { Route } from "next";
+
 import { Alert } from "@/components/ui/alert";
 import { Button } from "@/components/ui/button";
 import { Field } from "@/components/ui/field";
 import { Input } from "@/components/ui/input";
 
-import type { SessionPages } from "../session";
+import { signInAddress, type SessionPages } from "../session";
 
 import { signIn } from "./actions";
 import { read, remove } from "./cookie";
@@ -17,7 +19,7 @@ interface Person {
   role: string | null;
 }
 
-async function SignIn({ to }: { to: string }) {
+async function SignIn({ to }: { to: Route }) {
   const people = (await ask("people")) as Person[];
   return (
     <div className="grid gap-6">
@@ -69,7 +71,7 @@ export const pages: SessionPages = {
   SignIn,
   async signOut() {
     await remove();
-    return "/sign-in";
+    return signInAddress();
   },
   Shell: ({ children }) => children,
   accountUrl: null,

@@ -22,6 +22,8 @@ async function discover(): Promise<client.Configuration> {
     clientId,
     undefined,
     clientSecret ? client.ClientSecretPost(clientSecret) : client.None(),
+    // Only for a provider on this very machine.
+    // eslint-disable-next-line @typescript-eslint/no-deprecated
     isLoopback ? { execute: [client.allowInsecureRequests] } : {},
   );
 }

@@ -1,10 +1,9 @@
 "use server";
 
-import { redirect } from "next/navigation";
-
 import { text } from "@/forms";
 
-import { safeReturn, START } from "../session";
+import { arrive } from "../arrive";
+import { safeReturn } from "../session";
 
 import { client } from "./client";
 
@@ -35,5 +34,5 @@ export async function signIn(_before: SignInState, form: FormData): Promise<Sign
     const { error } = await supabase.auth.signInWithPassword({ email, password });
     if (error) return { error: error.message, email };
   }
-  redirect(`${START}?to=${encodeURIComponent(to)}`);
+  return arrive(to);
 }

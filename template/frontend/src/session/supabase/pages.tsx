@@ -1,6 +1,6 @@
 import "server-only";
 
-import type { SessionPages } from "../session";
+import { signInAddress, type SessionPages } from "../session";
 
 import { client } from "./client";
 import { PasswordForm } from "./form";
@@ -16,7 +16,7 @@ export const pages: SessionPages = {
   async signOut() {
     const supabase = await client();
     await supabase.auth.signOut({ scope: "local" });
-    return "/sign-in";
+    return signInAddress();
   },
   Shell: ({ children }) => children,
   accountUrl: null,

@@ -4,13 +4,12 @@ import type { ReactNode } from "react";
 import { me } from "@/api";
 import { NavigationLink } from "@/components/navigation-link";
 import { Offline } from "@/components/offline";
-import { SubmitButton } from "@/components/submit-button";
 import { Alert } from "@/components/ui/alert";
 import { ToastRegion } from "@/components/ui/toast";
 import { screens } from "@/navigation";
 import { organizations } from "@/organizations/choice";
 import { product } from "@/product";
-import { signOut } from "@/session/actions";
+import { SignOutButton } from "@/session/sign-out-button";
 import { ThemeChoice } from "@/theme/theme-choice";
 
 /** What is around every page: where one is, where one can go, and the way out. */
@@ -48,11 +47,7 @@ export default async function Shell({ children }: { children: ReactNode }) {
             <span className="max-w-40 truncate">{mine.user.name ?? mine.user.email ?? "Profile"}</span>
           </NavigationLink>
           <ThemeChoice />
-          <form action={signOut}>
-            <SubmitButton variant="quiet" size="small">
-              Sign out
-            </SubmitButton>
-          </form>
+          <SignOutButton />
         </div>
       </aside>
       <ToastRegion>

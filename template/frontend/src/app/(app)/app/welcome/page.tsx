@@ -1,8 +1,7 @@
 import type { Metadata } from "next";
 
 import { NewOrganizationForm } from "@/organizations/new-organization-form";
-import { signOut } from "@/session/actions";
-import { SubmitButton } from "@/components/submit-button";
+import { SignOutButton } from "@/session/sign-out-button";
 
 export const metadata: Metadata = { title: "New organization" };
 
@@ -16,11 +15,7 @@ export default function WelcomePage() {
         </p>
       </header>
       <NewOrganizationForm />
-      <form action={signOut}>
-        <SubmitButton variant="quiet" size="small">
-          Sign out
-        </SubmitButton>
-      </form>
+      <SignOutButton />
     </main>
   );
 }

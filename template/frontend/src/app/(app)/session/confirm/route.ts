@@ -1,7 +1,7 @@
 import { redirect } from "next/navigation";
 import type { NextRequest } from "next/server";
 
-import { START } from "@/session/session";
+import { signInAddress, START } from "@/session/session";
 import { client } from "@/session/supabase/client";
 
 /** Where the links in Supabase's mails lead: the code is exchanged for a session. */
@@ -11,5 +11,5 @@ export async function GET(request: NextRequest): Promise<never> {
   const { error } = code
     ? await supabase.auth.exchangeCodeForSession(code)
     : { error: new Error("no code") };
-  redirect(error ? "/sign-in?error=link" : START);
+  redirect(error ? signInAddress("link") : START);
 }

@@ -1,3 +1,4 @@
+import type { Route } from "next";
 import { cookies } from "next/headers";
 import { redirect } from "next/navigation";
 import type { NextRequest } from "next/server";
@@ -36,5 +37,5 @@ export async function GET(request: NextRequest): Promise<never> {
     value: await seal(SIGNING_IN, begun, SECONDS),
     maxAge: SECONDS,
   });
-  redirect(address.href);
+  redirect(address.href as Route);
 }
