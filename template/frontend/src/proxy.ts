@@ -1,6 +1,6 @@
 import { NextResponse, type NextRequest } from "next/server";
 
-import { newNonce, noncePolicy } from "@/security/policy";
+import { newNonce, noncePolicy } from "@/security/policy.mjs";
 import { contentSecurity } from "@/session/content-security";
 
 /**
