@@ -1,6 +1,6 @@
 import { NextResponse, type NextFetchEvent, type NextRequest } from "next/server";
 
-import { newNonce, noncePolicy } from "@/security/policy";
+import { newNonce, noncePolicy } from "@/security/policy.mjs";
 import { edge } from "@/session/edge";
 
 /**

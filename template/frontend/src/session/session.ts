@@ -2,7 +2,7 @@ import type { Route } from "next";
 import type { NextFetchEvent, NextRequest, NextResponse } from "next/server";
 import type { ReactNode } from "react";
 
-import type { PolicyAdditions } from "@/security/policy";
+import type { PolicyAdditions } from "@/security/policy.mjs";
 
 /**
  * What a sign-in provider is to this product: one folder per provider, with the same two modules.

@@ -1,8 +1,7 @@
-import "@/styles/globals.css";
-
 import type { Metadata, Viewport } from "next";
 import type { ReactNode } from "react";
 
+import { SiteDocument } from "@/components/site/document";
 import { product } from "@/product";
 
 export const metadata: Metadata = {
@@ -12,11 +11,7 @@ export const metadata: Metadata = {
 
 export const viewport: Viewport = { colorScheme: "light dark" };
 
-/** The public pages: rendered when they are built, the same for every reader. */
+/** The public pages: rendered before anyone asks, the same for every reader. */
 export default function SiteLayout({ children }: { children: ReactNode }) {
-  return (
-    <html lang="en">
-      <body>{children}</body>
-    </html>
-  );
+  return <SiteDocument>{children}</SiteDocument>;
 }

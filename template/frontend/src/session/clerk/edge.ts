@@ -1,6 +1,6 @@
 import { clerkMiddleware } from "@clerk/nextjs/server";
 
-import type { PolicyAdditions } from "@/security/policy";
+import type { PolicyAdditions } from "@/security/policy.mjs";
 
 import type { SessionEdge } from "../session";
 
