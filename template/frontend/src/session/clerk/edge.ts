@@ -11,6 +11,8 @@ export const edge: SessionEdge = {
   contentSecurity(path) {
     const api = `https://${frontendApi()}`;
     const additions: PolicyAdditions = {
+      // Their scripts write addresses of further ones, and know no Trusted Types.
+      trustedTypes: false,
       "connect-src": [api],
       "img-src": ["https://img.clerk.com"],
       "worker-src": ["blob:"],
