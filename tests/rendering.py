@@ -83,7 +83,8 @@ def each(question: str) -> list[Answers]:
     """A combination for each answer to one question, with COMPANY, else the defaults, for company.
 
     Only the queue is the one that needs no server of its own, unless it is the queue that is being
-    varied, or the answer does not go with that one.
+    varied, or the answer does not go with that one; and there is no front end, which takes a minute
+    to build, unless it is the front end.
 
     Raises:
         ValueError: an answer goes with neither, so that it would not be tried.
@@ -93,10 +94,21 @@ def each(question: str) -> list[Answers]:
 
 def _with(question: str, answer: str) -> Answers:
     wanted = {**COMPANY.get(answer, {}), question: answer}
-    for company in (_defaults() | {"queue_backend": "procrastinate"}, _defaults()):
+    bare = _defaults() | {"frontend": "none"}
+    for company in (bare | {"queue_backend": "procrastinate"}, bare):
         if company | wanted in combinations():
             return company | wanted
     raise ValueError(f"{question} {answer} has no valid company: say in each() how to try it")
+
+
+def in_browsers() -> list[Answers]:
+    """A combination for each provider, with a front end; none deals with organizations alike."""
+    company = _defaults() | {"queue_backend": "procrastinate", "frontend": "nextjs"}
+    return [
+        company | {"auth_provider": "clerk"},
+        company | {"auth_provider": "oidc"},
+        company | {"auth_provider": "supabase", "tenancy_model": "users"},
+    ]
 
 
 def name_of(answers: Answers) -> str:
@@ -126,7 +138,10 @@ def render(source: Path, destination: Path, answers: Mapping[str, object]) -> Pa
 
 def files_of(repository: Path) -> list[Path]:
     """Every file and link under a folder, sorted, without what tools leave behind."""
-    caches = {".git", ".venv", "__pycache__", ".mypy_cache", ".ruff_cache", ".pytest_cache"}
+    caches = {
+        *(".git", ".venv", "__pycache__", ".mypy_cache", ".ruff_cache", ".pytest_cache"),
+        *("node_modules", ".next"),
+    }
     return sorted(
         path
         for path in repository.rglob("*")
@@ -143,7 +158,7 @@ def clean_environment(**extra: str) -> dict[str, str]:
     ours = ("PYTEST_", "MAKE", "MFLAGS", "VIRTUAL_ENV", "PYTHON", "GIT_DIR", "GIT_WORK_TREE")
     servers = (
         *("DATABASE_", "LISTEN_DATABASE_", "MIGRATION_DATABASE_", "PG"),
-        *("REDIS_", "BROKER_", "STORAGE_", "AUTH_", "API_PORT"),
+        *("REDIS_", "BROKER_", "STORAGE_", "AUTH_", "API_PORT", "WEB", "DEV_SIGN_IN_"),
     )
     kept = {
         name: value for name, value in os.environ.items() if not name.startswith((*ours, *servers))
