@@ -290,7 +290,7 @@ def test_every_page_is_accessible(running: Product, tab: Tab, theme: str) -> Non
         expect(page.locator("h1")).to_be_visible()
         assert page.locator("html").get_attribute("data-theme") == theme
         found += axe(page, source)
-    assert not found
+    assert not found, "\n".join(found)
 
 
 def test_every_page_has_a_policy_that_lets_nothing_else_run(running: Product, tab: Tab) -> None:

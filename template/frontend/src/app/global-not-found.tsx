@@ -2,6 +2,8 @@ import type { Metadata } from "next";
 import Link from "next/link";
 
 import { SiteDocument } from "@/components/site/document";
+import { SiteFooter } from "@/components/site/footer";
+import { SiteHeader } from "@/components/site/header";
 import { buttonLook } from "@/components/ui/button";
 import { product } from "@/product";
 
@@ -10,6 +12,7 @@ export const metadata: Metadata = { title: `There is nothing here · ${product.n
 export default function NotFound() {
   return (
     <SiteDocument>
+      <SiteHeader />
       <main className="mx-auto grid max-w-xl grow content-center justify-items-start gap-4 px-6 py-24">
         <p className="text-sm font-medium text-accent">404</p>
         <h1 className="text-4xl font-semibold tracking-tight">There is nothing here</h1>
@@ -18,6 +21,7 @@ export default function NotFound() {
           To the start page
         </Link>
       </main>
+      <SiteFooter />
     </SiteDocument>
   );
 }

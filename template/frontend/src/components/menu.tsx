@@ -3,6 +3,7 @@
 import { useEffect, useRef, type ReactNode } from "react";
 
 interface MenuProps {
+  /** What its button is for, told to who hears it: the button itself shows a value. */
   label: string;
   button: ReactNode;
   children: ReactNode;
@@ -36,9 +37,9 @@ export function Menu({ label, button, children }: MenuProps) {
   return (
     <details ref={ref} className="relative min-w-0">
       <summary
-        aria-label={label}
         className="flex cursor-pointer list-none items-center gap-2 rounded-control border border-line bg-surface px-3 py-2 text-sm font-medium hover:bg-hover [&::-webkit-details-marker]:hidden"
       >
+        <span className="sr-only">{label}: </span>
         {button}
       </summary>
       <div className="absolute left-0 z-40 mt-1 grid max-h-96 w-64 gap-0.5 overflow-y-auto rounded-card border border-line bg-surface p-1.5 shadow-float">
