@@ -55,7 +55,7 @@ export function signInAddress(error?: string): Route {
 
 /** The path to go to after signing in: one of this product, whatever a link says. */
 export function safeReturn(to: string | null | undefined): Route {
-  return to && /^\/(app|invitations)(\/[\w\-./]*)?(\?[\w\-.=&%]*)?$/.test(to) && !to.includes("//")
+  return to && /^\/(app|invitations)(\/[\w\-./]*)?(\?[\w\-.=&%]*)?$/.test(to) && !/\/\/|\.\./.test(to)
     ? (to as Route)
     : "/app";
 }
