@@ -20,24 +20,26 @@ api.on("upgrade", (request: IncomingMessage, socket) => {
 describe.skipIf(!hasNginx)("behind nginx", () => {
   let site: Site;
   let edge: Edge;
+  const running: { stop: () => Promise<void> }[] = [];
 
   beforeAll(async () => {
     await new Promise<void>((resolve) => {
       api.listen(0, "127.0.0.1", resolve);
     });
     site = await startSite();
+    running.push(site);
     const { port } = api.address() as AddressInfo;
     edge = await startEdge(site.address, `http://127.0.0.1:${port}`);
+    running.push(edge);
   });
 
   afterAll(async () => {
-    await edge.stop();
-    await site.stop();
+    await Promise.all(running.map((server) => server.stop()));
     api.close();
   });
 
   function get(path: string, headers: Record<string, string> = {}) {
-    return fetch(edge.address + path, { headers, redirect: "manual" });
+    return fetch(edge.address + path, { headers });
   }
 
   test("a page comes from the cache the second time, with the policy of its document", async () => {
