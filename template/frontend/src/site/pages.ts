@@ -5,6 +5,11 @@ interface PageLink {
   label: string;
 }
 
+/**
+ * The application. It is another document with another policy, so links to it load the page anew.
+ */
+export const application = "/app";
+
 /** The pages that every public page leads to. */
 export const mainPages: readonly PageLink[] = [
   { href: "/docs", label: "Docs" },

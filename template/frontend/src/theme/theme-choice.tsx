@@ -17,7 +17,7 @@ export function ThemeChoice() {
   // A cached page is the same for everyone, so what was chosen shows once the browser has read it.
   const theme = useSyncExternalStore<Theme>(subscribe, chosen, () => "system");
   return (
-    <fieldset className="inline-flex rounded-full border border-line bg-surface p-0.5">
+    <fieldset className="inline-flex w-fit rounded-full border border-line bg-surface p-0.5">
       <legend className="sr-only">Colours</legend>
       {themes.map((name) => {
         const { label, Icon } = looks[name];

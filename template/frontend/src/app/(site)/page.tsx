@@ -5,6 +5,7 @@ import Link from "next/link";
 import { ProductPicture } from "@/components/site/product-picture";
 import { buttonLook } from "@/components/ui/button";
 import { product } from "@/product";
+import { application } from "@/site/pages";
 
 export const metadata: Metadata = {
   title: { absolute: `${product.name}: your contacts, in safe hands` },
@@ -68,7 +69,7 @@ export default function LandingPage() {
               remembers every change that was ever made.
             </p>
             <div className="flex flex-wrap justify-center gap-3 pt-2">
-              <a href="/app" className={buttonLook({ size: "large" })}>
+              <a href={application} className={buttonLook({ size: "large" })}>
                 Start now
                 <ArrowRight aria-hidden />
               </a>
@@ -120,7 +121,7 @@ export default function LandingPage() {
           Try it with a file of your own
         </h2>
         <p className="text-lg text-muted">It takes as long as it takes to drag one into the window.</p>
-        <a href="/app" className={buttonLook({ size: "large" })}>
+        <a href={application} className={buttonLook({ size: "large" })}>
           Start now
           <ArrowRight aria-hidden />
         </a>

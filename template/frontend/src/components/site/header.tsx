@@ -2,7 +2,7 @@ import Link from "next/link";
 
 import { buttonLook } from "@/components/ui/button";
 import { product } from "@/product";
-import { mainPages } from "@/site/pages";
+import { application, mainPages } from "@/site/pages";
 
 import { Mark } from "./mark";
 
@@ -25,8 +25,7 @@ export function SiteHeader() {
             </Link>
           ))}
         </nav>
-        {/* The application is another document with another policy: a full load. */}
-        <a href="/app" className={buttonLook({ size: "small" })}>
+        <a href={application} className={buttonLook({ size: "small" })}>
           Sign in
         </a>
       </div>

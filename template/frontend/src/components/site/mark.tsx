@@ -17,5 +17,7 @@ export function Mark({ className = "size-7" }: { className?: string }) {
   );
 }
 
+const [letter] = new Intl.Segmenter("en").segment(product.name);
+
 /** The first letter of the name, as readers count letters. */
-export const initial = [...product.name][0]?.toLocaleUpperCase("en") ?? "";
+export const initial = letter?.segment.toLocaleUpperCase("en") ?? "";

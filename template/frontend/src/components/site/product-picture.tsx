@@ -82,11 +82,11 @@ function Contacts() {
       {people.map(([name, company, amount]) => (
         <p
           key={name}
-          className="grid grid-cols-[1.4fr_1fr_auto] gap-3 border-b border-line px-3.5 py-2.5 last:border-0"
+          className="grid grid-cols-[1.4fr_1fr_4rem] gap-3 border-b border-line px-3.5 py-2.5 last:border-0"
         >
           <span className="truncate font-medium">{name}</span>
           <span className="truncate text-muted">{company}</span>
-          <span className="tabular-nums">{amount}</span>
+          <span className="text-right tabular-nums">{amount}</span>
         </p>
       ))}
       <Chart />

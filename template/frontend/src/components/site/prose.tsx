@@ -8,7 +8,7 @@ import remarkGfm from "remark-gfm";
  */
 const components: Components = {
   table: ({ children }) => (
-    <div role="region" aria-label="Table" tabIndex={0} className="overflow-x-auto">
+    <div role="group" aria-label="Table" tabIndex={0} className="overflow-x-auto">
       <table>{children}</table>
     </div>
   ),

@@ -5,6 +5,7 @@ import { classNames } from "@/class-names";
 import { PageHead } from "@/components/site/page-head";
 import { Badge } from "@/components/ui/badge";
 import { buttonLook } from "@/components/ui/button";
+import { application } from "@/site/pages";
 import { everyPlan, plans } from "@/site/plans";
 
 export const metadata: Metadata = {
@@ -32,7 +33,7 @@ export default function PricingPage() {
             <div className="grid gap-2">
               <h2 className="flex items-center justify-between text-lg font-semibold">
                 {name}
-                {highlighted ? <Badge tone="accent">Most chosen</Badge> : null}
+                {highlighted ? <Badge tone="accent">Recommended</Badge> : null}
               </h2>
               <p className="text-sm text-muted">{summary}</p>
               <p className="pt-3">
@@ -41,7 +42,7 @@ export default function PricingPage() {
               </p>
             </div>
             <a
-              href="/app"
+              href={application}
               aria-label={`Start with ${name}`}
               className={buttonLook({ variant: highlighted ? "primary" : "secondary" })}
             >
