@@ -1,4 +1,4 @@
-"""The front end in development: it starts and ends with everything else, and is told what it needs."""
+"""The front end in development: it starts and ends with the rest, and is told what it needs."""
 
 import signal
 import socket
@@ -10,6 +10,7 @@ import httpx
 import pytest
 
 from app.dev import processes
+from app.dev.placement import delete_moved_data
 from app.dev.processes import LOOPBACK, ProcessIdentity, free_port
 from app.dev.web import SIGN_IN_SECRET, nextjs
 from tests.test_dev import MakeDev
@@ -24,6 +25,7 @@ def make_dev(tmp_path: Path) -> Iterator[MakeDev]:
     if dev.process is not None and dev.process.poll() is None:
         dev.process.terminate()
         dev.process.wait(SECONDS)
+    delete_moved_data(dev.folder / "postgres")
 
 
 def family(pid: int) -> list[ProcessIdentity]:
@@ -52,7 +54,8 @@ def test_it_lives_and_dies_with_the_rest(make_dev: MakeDev) -> None:
     pid = make_dev.runtime()["pids"]["web"]
     environment = Path(f"/proc/{pid}/environ").read_text().split("\0")
     (secret,) = [
-        value for name, _, value in (line.partition("=") for line in environment)
+        value
+        for name, _, value in (line.partition("=") for line in environment)
         if name == SIGN_IN_SECRET
     ]
     assert secret not in answer.text
