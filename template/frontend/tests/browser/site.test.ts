@@ -100,6 +100,17 @@ test.each(pages)("%s has a policy that names its scripts, and no finding", async
   expect(new CspEvaluator(new CspParser(policy).csp).evaluate()).toEqual([]);
 });
 
+test("no page is wider than a small phone", async () => {
+  const context = await browser.newContext({ viewport: { width: 360, height: 740 }, isMobile: true });
+  const page = await context.newPage();
+  for (const path of pages) {
+    await page.goto(site.address + path);
+    const width = await page.evaluate(() => document.documentElement.scrollWidth);
+    expect(width, path).toBe(360);
+  }
+  await context.close();
+});
+
 test("every page has the headers that do not depend on it", async () => {
   const { headers } = await fetched("/");
   expect(Object.fromEntries(headers)).toMatchObject({
