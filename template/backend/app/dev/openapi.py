@@ -5,6 +5,7 @@ import sys
 
 import msgspec
 
+from app.dev.choices import provider
 from app.dev.environment import require_development
 from app.dev.processes import DevelopmentError
 from app.dev.servers import Connections
@@ -23,7 +24,7 @@ def main() -> None:
         app_api=database,
         app_worker=database,
         storage="memory://",
-        issuer=f"http://{nowhere}",
+        issuer=f"http://{nowhere}{provider.ISSUER_PATH}",
         queue=f"redis://{nowhere}",
         mail=f"smtp://{nowhere}",
     )

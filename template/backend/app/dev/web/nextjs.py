@@ -1,4 +1,6 @@
-"""Next.js: with the tools of development, or as production serves it (WEB=production)."""
+"""Next.js: with the tools of development, as production serves it (WEB=production), or for once not
+at all (WEB=none).
+"""  # noqa: D205
 
 from collections.abc import Mapping
 
@@ -14,7 +16,7 @@ _WITH_NODE = ["sh", str(REPOSITORY / "scripts" / "node.sh")]
 
 
 def front_end(api: str, sign_in: Mapping[str, str]) -> FrontEnd | None:
-    """What serves the pages that ask this API.
+    """What serves the pages that ask this API; None if there shall be none.
 
     Args:
         api: The API's address.
@@ -48,8 +50,10 @@ def front_end(api: str, sign_in: Mapping[str, str]) -> FrontEnd | None:
                 {**environment, "PORT": str(port), "HOSTNAME": LOOPBACK},
                 build=[*_WITH_NODE, "npm", "run", "build"],
             )
+        case "none":
+            return None
         case other:
-            raise DevelopmentError(f"WEB must be development or production, not {other!r}.")
+            raise DevelopmentError(f"WEB must be development, production or none, not {other!r}.")
 
 
 def _port() -> int:
