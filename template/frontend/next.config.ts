@@ -9,6 +9,8 @@ const config: NextConfig = {
   poweredByHeader: false,
   reactStrictMode: true,
   typedRoutes: true,
+  // The same machine by its number: tests and tunnels ask for it so.
+  allowedDevOrigins: ["127.0.0.1"],
   experimental: {
     // Cached pages name their scripts by hash; these are the hashes of those that are files.
     sri: { algorithm: "sha256" },

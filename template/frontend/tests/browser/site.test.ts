@@ -53,8 +53,8 @@ function named(policy: string): string[] {
   return [...policy.matchAll(/'(sha256-[^']+)'/g)].map(([, hash = ""]) => hash);
 }
 
-async function fetched(path: string) {
-  const answer = await fetch(`${site.address}${path}`);
+async function fetched(path: string, headers: Record<string, string> = {}) {
+  const answer = await fetch(`${site.address}${path}`, { headers });
   return {
     html: await answer.text(),
     policy: answer.headers.get("content-security-policy") ?? "",
@@ -100,6 +100,17 @@ test.each(pages)("%s has a policy that names its scripts, and no finding", async
   expect(new CspEvaluator(new CspParser(policy).csp).evaluate()).toEqual([]);
 });
 
+test("no page is wider than a small phone", async () => {
+  const context = await browser.newContext({ viewport: { width: 360, height: 740 }, isMobile: true });
+  const page = await context.newPage();
+  for (const path of pages) {
+    await page.goto(site.address + path);
+    const width = await page.evaluate(() => document.documentElement.scrollWidth);
+    expect(width, path).toBe(360);
+  }
+  await context.close();
+});
+
 test("every page has the headers that do not depend on it", async () => {
   const { headers } = await fetched("/");
   expect(Object.fromEntries(headers)).toMatchObject({
@@ -130,6 +141,26 @@ test("a page that is rendered anew has a policy that fits what is new in it", { 
     seen.add(policy);
   }
   expect(seen.size).toBe(2);
+});
+
+test("a nonce that someone sends along does not get into the cache", { timeout: 120_000 }, async () => {
+  const forged = "script-src 'nonce-forged0123456789'";
+  for (const [works, header] of [
+    [true, "content-security-policy"],
+    [false, "content-security-policy-report-only"],
+  ] as const) {
+    site.setDatabase(works);
+    const heading = works ? "Everything works" : "Something does not work";
+    // Only requests that carry the nonce are made until the page is another.
+    const rendered = async () => {
+      const { html, cache } = await fetched("/status", { [header]: forged });
+      return cache === "HIT" && html.includes(`>${heading}</h1>`);
+    };
+    await expect.poll(rendered, { timeout: 50_000, interval: 500 }).toBe(true);
+    const { html, policy } = await fetched("/status");
+    expect(html).not.toContain("forged");
+    expect(new Set(named(policy))).toEqual(new Set(needed(html)));
+  }
 });
 
 test("a script that someone got into a stored page does not run", async () => {

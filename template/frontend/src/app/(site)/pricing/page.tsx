@@ -43,10 +43,9 @@ export default function PricingPage() {
             </div>
             <a
               href={application}
-              aria-label={`Start with ${name}`}
               className={buttonLook({ variant: highlighted ? "primary" : "secondary" })}
             >
-              Start
+              Choose {name}
             </a>
             <Points points={points} />
           </li>
