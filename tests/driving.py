@@ -35,6 +35,9 @@ API = "/api/v1"
 START_SECONDS = 120.0
 """A first start makes a database cluster, on a machine that may be doing much else."""
 
+BUILD_SECONDS = 900.0
+"""The same, and a front end is built first."""
+
 STOP_SECONDS = 60.0
 IMPORT_SECONDS = 180.0
 
@@ -71,6 +74,7 @@ class Product:
         self.answers = answers
         self.output = repository.parent / f"{repository.name}.out"
         self._port = free_port()
+        self._web_port = free_port()
         self._process: subprocess.Popen[bytes] | None = None
         self._settings: Mapping[str, str] = {}
         self._tokens: dict[tuple[str, ...], str] = {}
@@ -133,13 +137,16 @@ class Product:
             self._process = subprocess.Popen(
                 ["make", "dev"],
                 cwd=self.repository,
-                env=clean_environment(API_PORT=str(self._port), **settings),
+                env=clean_environment(
+                    API_PORT=str(self._port), WEB_PORT=str(self._web_port), **settings
+                ),
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
-        until(self._is_ready_or_over, "a line that begins with ready", START_SECONDS)
+        seconds = START_SECONDS if self.answers["frontend"] == "none" else BUILD_SECONDS
+        until(self._is_ready_or_over, "a line that begins with ready", seconds)
         ready = self._ready_line()
         assert ready, f"make dev ended with {self._process.returncode}:\n{self.said()}"
         return ready
@@ -189,6 +196,11 @@ class Product:
         found = re.search(r"https?://[^\s/]+", self._ready_line() or "")
         assert found, f"the line has no URL: {self._ready_line()}"
         return found[0]
+
+    @property
+    def web_url(self) -> str:
+        """The front end's address, which follows the API's in that line."""
+        return (self._ready_line() or "").split()[2]
 
     # --- Its processes ---
 

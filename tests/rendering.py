@@ -57,19 +57,31 @@ def combinations() -> list[Answers]:
         return [answers for answers in every if _accepts(source, Path(scratch, "copy"), answers)]
 
 
+_TAKE_TURNS = {"database_host", "frontend"}
+
+
 def rotating() -> list[Answers]:
-    """Combinations in which the host takes turns, for what is done to each of them.
+    """Combinations in which some questions take turns, for what is done to each of them.
 
     Every valid combination of the other answers occurs once, and every pair of answers somewhere:
-    the host has few files, and meets the other answers in none of them.
+    the host has few files, and the front end's meet one other answer at a time.
     """
     groups: dict[tuple[str, ...], list[Answers]] = {}
     for answers in combinations():
-        others = tuple(value for name, value in answers.items() if name != "database_host")
+        others = tuple(value for name, value in answers.items() if name not in _TAKE_TURNS)
         groups.setdefault(others, []).append(answers)
-    # A step aside now and then, or the host would keep step with another question's answers.
-    turns = enumerate(groups.values())
-    return [group[(number + number // 3) % len(group)] for number, group in turns]
+    found: list[Answers] = []
+    met: set[tuple[tuple[str, str], ...]] = set()
+    for group in groups.values():
+        chosen = max(group, key=lambda answers: len(pairs(answers) - met))
+        met |= pairs(chosen)
+        found.append(chosen)
+    return found
+
+
+def pairs(answers: Answers) -> set[tuple[tuple[str, str], ...]]:
+    """Every two answers of a combination, each with its question."""
+    return set(itertools.combinations(answers.items(), 2))
 
 
 # Answers that are tried together: each of them needs a combination, and one is enough for both.
@@ -86,11 +98,12 @@ def covering() -> list[Answers]:
 
     For what is dear to run: each of them boots a product, which takes about a minute. The defaults,
     then each answer that did not occur yet as `each` has it. So a fault of one answer shows, and a
-    fault of two that meet in no combination here is left to the tests of every combination.
+    fault of two that meet in no combination here is left to the tests of every combination. None
+    has a front end, which takes a minute more to build: see `in_browsers`.
     """
-    found: list[Answers] = [_defaults()]
+    found: list[Answers] = [_bare()]
     for question, offered in choices().items():
-        for answer in offered:
+        for answer in offered if question != "frontend" else []:
             if all(answers[question] != answer for answers in found):
                 found.append(_with(question, answer))
     return found
@@ -100,7 +113,8 @@ def each(question: str) -> list[Answers]:
     """A combination for each answer to one question, with COMPANY, else the defaults, for company.
 
     Only the queue is the one that needs no server of its own, unless it is the queue that is being
-    varied, or the answer does not go with that one.
+    varied, or the answer does not go with that one; and there is no front end, which takes a minute
+    to build, unless it is the front end.
 
     Raises:
         ValueError: an answer goes with neither, so that it would not be tried.
@@ -110,10 +124,20 @@ def each(question: str) -> list[Answers]:
 
 def _with(question: str, answer: str) -> Answers:
     wanted = {**COMPANY.get(answer, {}), question: answer}
-    for company in (_defaults() | {"queue_backend": "procrastinate"}, _defaults()):
+    for company in (_bare() | {"queue_backend": "procrastinate"}, _bare()):
         if company | wanted in combinations():
             return company | wanted
     raise ValueError(f"{question} {answer} has no valid company: say in each() how to try it")
+
+
+def in_browsers() -> list[Answers]:
+    """A combination for each provider, with a front end; none deals with organizations alike."""
+    company = _defaults() | {"queue_backend": "procrastinate", "frontend": "nextjs"}
+    return [
+        company | {"auth_provider": "clerk"},
+        company | {"auth_provider": "oidc"},
+        company | {"auth_provider": "supabase", "tenancy_model": "users"},
+    ]
 
 
 def name_of(answers: Answers) -> str:
@@ -143,7 +167,10 @@ def render(source: Path, destination: Path, answers: Mapping[str, object]) -> Pa
 
 def files_of(repository: Path) -> list[Path]:
     """Every file and link under a folder, sorted, without what tools leave behind."""
-    caches = {".git", ".venv", "__pycache__", ".mypy_cache", ".ruff_cache", ".pytest_cache"}
+    caches = {
+        *(".git", ".venv", "__pycache__", ".mypy_cache", ".ruff_cache", ".pytest_cache"),
+        *("node_modules", ".next"),
+    }
     return sorted(
         path
         for path in repository.rglob("*")
@@ -160,7 +187,7 @@ def clean_environment(**extra: str) -> dict[str, str]:
     ours = ("PYTEST_", "MAKE", "MFLAGS", "VIRTUAL_ENV", "PYTHON", "GIT_DIR", "GIT_WORK_TREE")
     servers = (
         *("DATABASE_", "LISTEN_DATABASE_", "MIGRATION_DATABASE_", "PG"),
-        *("REDIS_", "BROKER_", "STORAGE_", "AUTH_", "API_PORT"),
+        *("REDIS_", "BROKER_", "STORAGE_", "AUTH_", "API_PORT", "WEB", "DEV_SIGN_IN_"),
     )
     kept = {
         name: value for name, value in os.environ.items() if not name.startswith((*ours, *servers))
@@ -172,6 +199,10 @@ def clean_environment(**extra: str) -> dict[str, str]:
 
 def _defaults() -> dict[str, str]:
     return {name: str(questions()[name]["default"]) for name in choices()}
+
+
+def _bare() -> dict[str, str]:
+    return _defaults() | {"frontend": "none"}
 
 
 def _listed(offered: Any) -> Iterator[Any]:

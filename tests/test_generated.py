@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from rendering import Answers, clean_environment, covering, name_of, questions, render
+from rendering import Answers, clean_environment, covering, in_browsers, name_of, questions, render
 
 pytestmark = pytest.mark.parametrize(
-    "combination", covering(), ids=name_of, indirect=True, scope="session"
+    "combination", [*covering(), *in_browsers()[:1]], ids=name_of, indirect=True, scope="session"
 )
 
 
@@ -28,6 +28,7 @@ SELECTED = {
         "test_migrations or test_security or test_csv_file or test_search_plan)"
     ),
 }
+WITH_A_FRONT_END = "test_dev or test_sign_in or test_web"
 
 
 @pytest.fixture(scope="module")
@@ -88,6 +89,8 @@ def test_its_own_check_is_green(repository: Path) -> None:
 @pytest.mark.timeout(2400)
 def test_its_own_tests_are_green(repository: Path, combination: Answers) -> None:
     defaults = {name: question.get("default") for name, question in questions().items()}
-    varied = [name for name in SELECTED if combination[name] != defaults[name]]
-    words = [f"ARGS=-k '{SELECTED[name]}'" for name in varied[:1]]
+    selected = [SELECTED[name] for name in SELECTED if combination[name] != defaults[name]]
+    if combination["frontend"] != "none":
+        selected = [WITH_A_FRONT_END]
+    words = [f"ARGS=-k '{expression}'" for expression in selected[:1]]
     make(repository, "test", *words, seconds=1800)

@@ -44,6 +44,8 @@ DEV = {
     "STORAGE_URL": "",
     "AUTH_ISSUER": "",
     "API_PORT": "",
+    # A front end takes a while to start: it has tests of its own.
+    "WEB": "none",
     "APP_DEV_ENVIRONMENT": "",
 }
 
@@ -102,7 +104,8 @@ def test_every_setting_is_explained() -> None:
     text = (BACKEND.parent / ".env.example").read_text()
     explained = set(re.findall(r"^#?([A-Z_]+)=", text, re.MULTILINE))
     known = {name.upper() for name in Settings.model_fields}
-    development = {name for name in explained if name.startswith("DEV_")} | {"API_PORT"}
+    ports = {"API_PORT", "WEB_PORT", "WEB"}
+    development = {name for name in explained if name.startswith("DEV_")} | ports
     assert explained - development == known
 
 
@@ -339,8 +342,9 @@ def test_a_url_of_your_own_leads_each_login_to_the_same_database() -> None:
 class MakeDev:
     """`app dev`, with a folder of its own in place of the repository's `.dev`."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, **settings: str) -> None:
         self.folder = folder
+        self.settings = settings
         self.port = free_port()
         self.output = folder.with_suffix(".out")
         self.process: subprocess.Popen[bytes] | None = None
@@ -354,13 +358,13 @@ class MakeDev:
             self.process = subprocess.Popen(
                 [sys.executable, "-c", code, self.folder, str(self.port)],
                 cwd=BACKEND,
-                env={**os.environ, **DEV},
+                env={**os.environ, **DEV, **self.settings},
                 stdout=output,
                 stderr=subprocess.STDOUT,
             )
 
     def is_ready(self) -> bool:
-        return f"\nready http://127.0.0.1:{self.port}\n" in self.said()
+        return f"\nready http://127.0.0.1:{self.port}" in self.said()
 
     def said(self) -> str:
         return self.output.read_text()

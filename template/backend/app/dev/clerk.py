@@ -7,8 +7,12 @@ import secrets
 from collections.abc import Mapping
 
 from app.dev.environment import setting
+from app.dev.web import address
 
-SETTINGS: Mapping[str, str] = {"AUTH_AUTHORIZED_PARTIES": "http://localhost:3000"}
+# The first one is that of our own tokens, and the same wherever the front end listens.
+SETTINGS: Mapping[str, str] = {
+    "AUTH_AUTHORIZED_PARTIES": ",".join(dict.fromkeys(("http://localhost:3000", address())))
+}
 """What the product needs in development beside the issuer, unless it is set."""
 
 ISSUER_PATH = ""

@@ -1,8 +1,9 @@
 """The development issuer: publishes the key that development tokens are signed with.
 
 `python -m app.dev.issuer --port N` serves on loopback what the identity provider publishes in
-production, so that the production verifier runs unchanged. Nothing can be signed
-through it: tokens are minted by who can read the key file (`app.dev.tokens`).
+production, so that the production verifier runs unchanged. Tokens are minted by who can read the
+key file (`app.dev.tokens`), and for the front end's server, which holds a secret of the run
+(`app.dev.sign_in`).
 """
 
 import argparse
@@ -18,6 +19,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from app.dev import sign_in
 from app.dev.choices import provider
 from app.dev.environment import DEV_DIR
 from app.dev.issuer_key import (
@@ -54,6 +56,7 @@ def create_app(key: IssuerKey, issuer: str) -> Starlette:
             Route(provider.ISSUER_PATH + path, page(document), methods=["GET"])
             for path, document in provider.documents(issuer, key.jwk_set()).items()
         ]
+        + sign_in.routes(key, issuer)
     )
 
 

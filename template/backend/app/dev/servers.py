@@ -17,12 +17,13 @@ from dotenv import dotenv_values
 
 from app.choices import host
 from app.dev import processes
-from app.dev.choices import mail, provider, queue
+from app.dev.choices import mail, provider, queue, web
 from app.dev.environment import DEV_DIR, REPOSITORY, require_development, setting
 from app.dev.postgres import Postgres
 from app.dev.processes import LOOPBACK, DevelopmentError, free_port, last_lines, port_is_free
 from app.dev.queues import Place, QueueServer
 from app.dev.state import AlreadyRunning, Ports, Processes, Runtime, exclusive
+from app.dev.web import sign_in
 
 BACKEND = REPOSITORY / "backend"
 
@@ -100,6 +101,7 @@ class Connections:
             "AUTH_ISSUER": self.issuer,
             **{name: setting(name, value) for name, value in provider.SETTINGS.items()},
             **{name: setting(name, value) for name, value in mail.settings(self.mail).items()},
+            **{name: setting(name, value) for name, value in web.SETTINGS.items()},
             _IS_COMPOSED: _EMBEDDED if self.admin else _EXTERNAL,
             **database,
         }
@@ -126,6 +128,7 @@ class Servers:
     issuer: subprocess.Popen[bytes] | None = None
     mailbox: mail.Mailbox | None = None
     notes: list[str] = field(default_factory=list)
+    sign_in: Mapping[str, str] = field(default_factory=dict)
     _issuer_url: str = ""
 
     def launch(self) -> None:
@@ -235,13 +238,14 @@ class Servers:
         if port is None or not port_is_free(port):
             port = free_port()
         self._issuer_url = f"http://{LOOPBACK}:{port}{provider.ISSUER_PATH}"
+        self.sign_in = sign_in(f"http://{LOOPBACK}:{port}")
         with log.open("ab") as output:
             self.issuer = processes.start(
                 [
                     *(sys.executable, "-m", "app.dev.issuer"),
                     *("--port", str(port), "--dev-dir", self.dev_dir),
                 ],
-                env=process_environment({}),
+                env=process_environment(self.sign_in),
                 output=output,
                 cwd=BACKEND,
             )

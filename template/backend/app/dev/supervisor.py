@@ -1,8 +1,9 @@
-"""What `make dev` runs: the servers, the migrations, the API and a worker, until Ctrl-C.
+"""What `make dev` runs: the servers, the migrations, the API, a worker and what shows the product
+in a browser, until Ctrl-C.
 
 No part outlives another: when one ends, when this process is told to end, and even when it is
 killed, all of them end.
-"""
+"""  # noqa: D205
 
 import os
 import queue
@@ -10,7 +11,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import FrameType
@@ -18,6 +19,7 @@ from types import FrameType
 from app.choices import tenancy
 from app.dev import processes
 from app.dev.choices import queue as job_queue
+from app.dev.choices import web
 from app.dev.console import Console
 from app.dev.environment import DEV_DIR, require_development
 from app.dev.processes import LOOPBACK, DevelopmentError, ProcessIdentity, last_lines
@@ -31,11 +33,13 @@ from app.dev.servers import (
     process_environment,
 )
 from app.dev.state import AlreadyRunning, Ports, Processes, Runtime, exclusive
+from app.dev.web import FrontEnd, address
 
 DEFAULT_PORT = 8000
 
 _STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _READY_SECONDS = 60.0
+_FIRST_PAGE_SECONDS = 180.0
 _DRAIN_SECONDS = 30.0
 _TOKEN = "make token user=u1"  # noqa: S105  # a command, not a token
 
@@ -118,6 +122,7 @@ class _Supervisor:
     def __init__(self, console: Console, port: int, dev_dir: Path) -> None:
         self._console = console
         self._port = port
+        self._web_url: str | None = None
         self._dev_dir = dev_dir
         self._url = f"http://{LOOPBACK}:{port}"
         self._started = Processes(dev_dir)
@@ -129,17 +134,23 @@ class _Supervisor:
         leftovers = self._started.stop_leftovers()
         if leftovers:
             console.step(f"stopped {leftovers} processes that an earlier run left behind")
-        if not processes.port_is_free(self._port):
-            raise DevelopmentError(
-                f"Port {self._port}, where the API should listen, is in use by another program. "
-                f"Choose another one: make dev API_PORT={processes.free_port()}"
-            )
+        self._require_free(self._port, "the API", "API_PORT")
+        front_end = web.front_end(self._url, {})
+        if front_end is not None:
+            self._require_free(front_end.port, "the front end", "WEB_PORT")
         self._forget_old_logs()
         with ExitStack() as stack:
             try:
                 self._run_parts(stack, seed=seed)
             finally:
                 _ignore_signals()  # stopping in order must not be cut short
+
+    def _require_free(self, port: int, part: str, variable: str) -> None:
+        if not processes.port_is_free(port):
+            raise DevelopmentError(
+                f"Port {port}, where {part} should listen, is in use by another program. "
+                f"Choose another one: make dev {variable}={processes.free_port()}"
+            )
 
     def _run_parts(self, stack: ExitStack, *, seed: bool) -> None:
         console = self._console
@@ -162,9 +173,14 @@ class _Supervisor:
         self._start("api", connections.for_api(), "api", "--port", str(self._port))
         stack.callback(Runtime.remove, self._dev_dir)
         self._publish(servers, connections, ready=False)
+        front_end = web.front_end(self._url, servers.sign_in)
+        if front_end is not None:
+            self._start_front_end(front_end)
         self._wait_until_ready()
         if seed:
             self._seed(servers)
+        if front_end is not None:
+            self._wait_for_front_end()
         self._publish(servers, connections, ready=True)
         dashboard = self._start_dashboard(connections, stack)
         self._invite(dashboard, servers.mailbox.page if servers.mailbox else None)
@@ -177,28 +193,46 @@ class _Supervisor:
             log.unlink()
 
     def _migrate(self, connections: Connections) -> None:
-        log = self._log("migrate")
-        with log.open("wb") as output:
-            migration = processes.start(
-                [sys.executable, "-m", "app.cli", "migrate"],
-                env=process_environment(connections.for_operator()),
-                output=output,
-                cwd=BACKEND,
-            )
-        try:
-            code = migration.wait()
-        finally:
-            processes.stop(migration)
-        if code != 0:
-            raise DevelopmentError(f"The migration failed. The end of {log}:\n{last_lines(log)}")
+        self._complete(
+            "migrate",
+            [sys.executable, "-m", "app.cli", "migrate"],
+            connections.for_operator(),
+            BACKEND,
+        )
         self._console.step("database migrated")
 
+    def _complete(
+        self, name: str, command: Sequence[str], settings: Mapping[str, str], cwd: Path
+    ) -> None:
+        """Run something to its end."""
+        log = self._log(name)
+        with log.open("wb") as output:
+            process = processes.start(
+                command, env=process_environment(settings), output=output, cwd=cwd
+            )
+        try:
+            code = process.wait()
+        finally:
+            processes.stop(process)
+        if code != 0:
+            raise DevelopmentError(f"{name} failed. The end of {log}:\n{last_lines(log)}")
+
+    def _start_front_end(self, front_end: FrontEnd) -> None:
+        if front_end.build is not None:
+            self._console.step("building the front end")
+            self._complete("build", front_end.build, front_end.environment, front_end.cwd)
+        self._run("web", front_end.command, front_end.environment, front_end.cwd)
+        self._web_url = address()
+
     def _start(self, name: str, settings: Mapping[str, str], *arguments: str) -> None:
+        self._run(name, [sys.executable, "-m", "app.cli", *arguments], settings, BACKEND)
+
+    def _run(
+        self, name: str, command: Sequence[str], settings: Mapping[str, str], cwd: Path
+    ) -> None:
+        """Start a part that runs until everything ends."""
         process = processes.start(
-            [sys.executable, "-m", "app.cli", *arguments],
-            env=process_environment(settings),
-            output=subprocess.PIPE,
-            cwd=BACKEND,
+            command, env=process_environment(settings), output=subprocess.PIPE, cwd=cwd
         )
         self._apps[name] = process
         self._started.add(process.pid)
@@ -220,16 +254,36 @@ class _Supervisor:
 
     def _wait_until_ready(self) -> None:
         ready = f"{self._url}/readyz"
-        processes.wait_until(lambda: not self._ended.empty() or answers(ready), _READY_SECONDS)
-        if not self._ended.empty():
-            self._fail(self._ended.get())
-        if not answers(ready):
+        if not self._wait_for(ready, _READY_SECONDS):
             log = self._log("api")
             raise DevelopmentError(
                 f"The API was not ready after {_READY_SECONDS:.0f} seconds: GET {ready} tells "
                 f"which part is not. The end of {log}:\n{last_lines(log)}"
             )
         self._console.step("API and worker are up")
+
+    def _wait_for_front_end(self) -> None:
+        if not self._wait_for(address(), _FIRST_PAGE_SECONDS):
+            log = self._log("web")
+            raise DevelopmentError(
+                f"The front end showed no page within {_FIRST_PAGE_SECONDS:.0f} seconds. "
+                f"The end of {log}:\n{last_lines(log)}"
+            )
+        self._console.step("the front end is up")
+
+    def _wait_for(self, url: str, seconds: float) -> bool:
+        """Wait until it answers; when a part ends before, everything does."""
+        answered = False
+
+        def over() -> bool:
+            nonlocal answered
+            answered = self._ended.empty() and answers(url)
+            return answered or not self._ended.empty()
+
+        processes.wait_until(over, seconds)
+        if not self._ended.empty():
+            self._fail(self._ended.get())
+        return answered
 
     def _seed(self, servers: Servers) -> None:
         if servers.issuer is None:
@@ -275,17 +329,23 @@ class _Supervisor:
         running = {**servers.running(), **self._apps}
         Runtime(
             supervisor=supervisor,
-            urls={**connections.urls(), "api": self._url},
+            urls={
+                **connections.urls(),
+                "api": self._url,
+                **({"web": self._web_url} if self._web_url else {}),
+            },
             environment=connections.for_operator(),
             pids={name: process.pid for name, process in running.items()},
             ready=ready,
         ).write(self._dev_dir)
 
     def _invite(self, dashboard: str | None, mailbox: str | None) -> None:
+        pages = [f"  front end      {self._web_url}"] if self._web_url else []
         jobs = [f"  jobs           {dashboard}"] if dashboard else []
         mails = [f"  mails          {mailbox}"] if mailbox else []
         for line in (
             "",
+            *pages,
             f"  API            {self._url}",
             f"  documentation  {self._url}/docs",
             f"  metrics        {self._url}/metrics",
@@ -302,7 +362,7 @@ class _Supervisor:
             "",
             "  Ctrl-C stops everything.",
             "",
-            f"ready {self._url}",
+            " ".join(filter(None, ("ready", self._url, self._web_url))),
         ):
             self._console.line(line)
 

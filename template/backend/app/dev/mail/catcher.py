@@ -10,6 +10,7 @@ from pathlib import Path
 from app.dev import processes
 from app.dev.environment import REPOSITORY
 from app.dev.processes import LOOPBACK, DevelopmentError, free_port, last_lines, port_is_free
+from app.dev.web import address
 
 _SECONDS = 30.0
 
@@ -70,7 +71,7 @@ def settings(url: str | None) -> Mapping[str, str]:
     return {
         **({} if url is None else {"EMAIL_URL": url}),
         "EMAIL_FROM": "development@localhost.example",
-        "APP_URL": f"http://{LOOPBACK}:3000",
+        "APP_URL": address(),
     }
 
 

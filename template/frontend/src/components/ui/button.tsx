@@ -1,0 +1,56 @@
+import { cva, type VariantProps } from "class-variance-authority";
+import type { ComponentProps } from "react";
+
+import { classNames } from "@/class-names";
+
+/** The look of a button, for links that lead to what a button would do. */
+export const buttonLook = cva(
+  [
+    "inline-flex items-center justify-center gap-2 rounded-control font-medium whitespace-nowrap",
+    "transition-colors disabled:cursor-not-allowed disabled:opacity-55 aria-busy:cursor-progress",
+    "[&_svg]:size-4 [&_svg]:shrink-0",
+  ],
+  {
+    variants: {
+      variant: {
+        primary: "bg-accent text-on-accent not-disabled:hover:bg-accent-hover",
+        secondary: "border border-line bg-surface text-ink not-disabled:hover:bg-hover",
+        quiet: "text-muted not-disabled:hover:bg-hover not-disabled:hover:text-ink",
+        danger: "bg-danger text-on-danger not-disabled:hover:bg-danger-hover",
+      },
+      size: {
+        small: "h-8 px-3 text-sm",
+        medium: "h-10 px-4 text-sm",
+        large: "h-12 px-6 text-base",
+        icon: "size-9",
+      },
+    },
+    defaultVariants: { variant: "primary", size: "medium" },
+  },
+);
+
+type ButtonProps = ComponentProps<"button"> &
+  VariantProps<typeof buttonLook> & {
+    /** Its work is under way: it says so, and cannot be pressed again. */
+    busy?: boolean;
+  };
+
+export function Button({
+  variant,
+  size,
+  busy = false,
+  disabled,
+  type = "button",
+  className,
+  ...rest
+}: ButtonProps) {
+  return (
+    <button
+      type={type}
+      disabled={disabled === true || busy}
+      aria-busy={busy || undefined}
+      className={classNames(buttonLook({ variant, size }), className)}
+      {...rest}
+    />
+  );
+}

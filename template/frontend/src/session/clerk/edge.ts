@@ -1,0 +1,42 @@
+import { clerkMiddleware } from "@clerk/nextjs/server";
+
+import type { PolicyAdditions } from "@/security/policy.mjs";
+
+import type { SessionEdge } from "../session";
+
+/** Only here are Clerk's own components, which write style sheets into the page. */
+const THEIRS = ["/sign-in", "/app/account"];
+
+export const edge: SessionEdge = {
+  contentSecurity(path) {
+    const api = `https://${frontendApi()}`;
+    const additions: PolicyAdditions = {
+      // Their scripts write addresses of further ones, and know no Trusted Types.
+      trustedTypes: false,
+      "connect-src": [api],
+      "img-src": ["https://img.clerk.com"],
+      "worker-src": ["blob:"],
+    };
+    if (!THEIRS.some((own) => path === own || path.startsWith(`${own}/`))) return additions;
+    return {
+      ...additions,
+      "style-src": ["'unsafe-inline'"],
+      "frame-src": ["https://challenges.cloudflare.com"],
+    };
+  },
+
+  async renew(request, event, respond) {
+    const response = await clerkMiddleware(() => respond())(request, event);
+    return (response ?? respond()) as ReturnType<typeof respond>;
+  },
+};
+
+/** Clerk's address for this product, which its publishable key holds: `pk_live_<base64 of host$>`. */
+export function frontendApi(): string {
+  const key = process.env.NEXT_PUBLIC_CLERK_PUBLISHABLE_KEY ?? "";
+  const host = atob(key.split("_")[2] ?? "").replace(/\$$/, "");
+  if (!/^[a-z0-9.-]+$/.test(host)) {
+    throw new Error("Set NEXT_PUBLIC_CLERK_PUBLISHABLE_KEY (dashboard, API keys) for the front end.");
+  }
+  return host;
+}

@@ -1,0 +1,61 @@
+import type { Route } from "next";
+import type { NextFetchEvent, NextRequest, NextResponse } from "next/server";
+import type { ReactNode } from "react";
+
+import type { PolicyAdditions } from "@/security/policy.mjs";
+
+/**
+ * What a sign-in provider is to this product: one folder per provider, with the same two modules.
+ * `edge.ts` runs before a page is rendered, `pages.tsx` while it is. Pages know neither.
+ */
+
+/** Before a page: the session renewed if it is about to end, and what its document may load. */
+export interface SessionEdge {
+  /** What the provider's code in the browser needs at this path, beyond the product's own policy. */
+  contentSecurity(path: string): PolicyAdditions;
+  /**
+   * Renew the session.
+   *
+   * `respond` makes the response from the request as it is then: change the request's cookies first,
+   * and the page sees the renewed session.
+   */
+  renew(
+    request: NextRequest,
+    event: NextFetchEvent,
+    respond: () => NextResponse,
+  ): Promise<NextResponse>;
+}
+
+/** While a page is rendered, or an action runs. */
+export interface SessionPages {
+  /** The access token of who is signed in, for the API; null when nobody is. */
+  token(): Promise<string | null>;
+  /** What the sign-in page shows; `to` is where to go afterwards. */
+  SignIn(props: { to: Route; error: string | undefined }): Promise<ReactNode> | ReactNode;
+  /** End the session, and say where to go: a path of this product. */
+  signOut(): Promise<Route>;
+  /** What the provider's components need around every page of the application. */
+  Shell(props: { children: ReactNode; nonce: string | undefined }): Promise<ReactNode> | ReactNode;
+  /** Where people change their name, address and password; null where the product does not know. */
+  accountUrl: string | null;
+}
+
+/** Where everybody arrives after signing in, to be shown an organization of theirs. */
+export const START: Route = "/session/start";
+
+/** The way there, with where to go afterwards. */
+export function startAddress(to: Route): Route {
+  return `${START}?to=${encodeURIComponent(to)}` as Route;
+}
+
+/** The sign-in page, which says what went wrong before. */
+export function signInAddress(error?: string): Route {
+  return (error ? `/sign-in?error=${error}` : "/sign-in") as Route;
+}
+
+/** The path to go to after signing in: one of this product, whatever a link says. */
+export function safeReturn(to: string | null | undefined): Route {
+  return to && /^\/(app|invitations)(\/[\w\-./]*)?(\?[\w\-.=&%]*)?$/.test(to) && !/\/\/|\.\./.test(to)
+    ? (to as Route)
+    : "/app";
+}

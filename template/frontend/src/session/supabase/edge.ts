@@ -1,0 +1,31 @@
+import { createServerClient } from "@supabase/ssr";
+
+import type { SessionEdge } from "../session";
+
+import { cookieOptions, settings } from "./settings";
+
+export const edge: SessionEdge = {
+  // The browser never talks to Supabase: this server does.
+  contentSecurity: () => ({}),
+
+  async renew(request, _event, respond) {
+    let response = respond();
+    const { url, key } = settings();
+    const supabase = createServerClient(url, key, {
+      cookieOptions,
+      cookies: {
+        getAll: () => request.cookies.getAll(),
+        setAll(cookies) {
+          for (const { name, value } of cookies) request.cookies.set(name, value);
+          response = respond();
+          for (const { name, value, options } of cookies) {
+            response.cookies.set(name, value, { ...options, ...cookieOptions });
+          }
+        },
+      },
+    });
+    // Verifies the token, and renews it when it is about to end.
+    await supabase.auth.getClaims();
+    return response;
+  },
+};

@@ -1,0 +1,121 @@
+import { createServer, request as ask, type IncomingMessage } from "node:http";
+import type { AddressInfo } from "node:net";
+
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+
+import { hasNginx, startEdge, type Edge } from "./edge";
+import { startSite, type Site } from "./server";
+
+/** Stands for the API: tells what reached it, and accepts every WebSocket. */
+const api = createServer((request, response) => {
+  response.setHeader("content-type", "application/json");
+  response.end(JSON.stringify({ path: request.url, headers: request.headers }));
+});
+api.on("upgrade", (request: IncomingMessage, socket) => {
+  socket.end(
+    `HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nx-path: ${request.url}\r\n\r\n`,
+  );
+});
+
+describe.skipIf(!hasNginx)("behind nginx", () => {
+  let site: Site;
+  let edge: Edge;
+  const running: { stop: () => Promise<void> }[] = [];
+
+  beforeAll(async () => {
+    await new Promise<void>((resolve) => {
+      api.listen(0, "127.0.0.1", resolve);
+    });
+    site = await startSite();
+    running.push(site);
+    const { port } = api.address() as AddressInfo;
+    edge = await startEdge(site.address, `http://127.0.0.1:${port}`);
+    running.push(edge);
+  });
+
+  afterAll(async () => {
+    await Promise.all(running.map((server) => server.stop()));
+    api.close();
+  });
+
+  function get(path: string, headers: Record<string, string> = {}) {
+    return fetch(edge.address + path, { headers });
+  }
+
+  test("a page comes from the cache the second time, with the policy of its document", async () => {
+    const first = await get("/pricing");
+    expect(first.headers.get("x-cache")).toBe("MISS");
+    const second = await get("/pricing");
+    expect(second.headers.get("x-cache")).toBe("HIT");
+    expect(second.headers.get("content-security-policy")).toContain("'sha256-");
+    expect(second.headers.get("content-security-policy")).toBe(
+      first.headers.get("content-security-policy"),
+    );
+    expect(await second.text()).toBe(await first.text());
+  });
+
+  test("whoever asks for data does not get it in place of the document, nor the other way round", async () => {
+    const data = await get("/blog", { rsc: "1" });
+    expect(data.headers.get("content-type")).toBe("text/x-component");
+    const page = await get("/blog");
+    expect(page.headers.get("content-type")).toContain("text/html");
+    const prefetched = await get("/blog", { rsc: "1", "next-router-prefetch": "1" });
+    expect(prefetched.headers.get("x-cache")).toBe("MISS");
+    expect((await get("/blog")).headers.get("x-cache")).toBe("HIT");
+  });
+
+  test("a page for one person is never kept", async () => {
+    for (const path of ["/app", "/app/contacts", "/sign-in"]) {
+      await get(path);
+      const { headers } = await get(path);
+      expect(headers.get("x-cache")).toBe("BYPASS");
+    }
+  });
+
+  test("a policy that someone sends along does not reach what is rendered", async () => {
+    const answer = await get("/docs", { "content-security-policy": "script-src 'nonce-mine'" });
+    expect(await answer.text()).not.toContain("mine");
+    expect(answer.headers.get("content-security-policy")).not.toContain("mine");
+  });
+
+  test("while the front end is down, readers get what is there", async () => {
+    const other = await startSite();
+    const before = await startEdge(other.address, edge.address);
+    await fetch(`${before.address}/legal/terms`);
+    await other.stop();
+    const answer = await fetch(`${before.address}/legal/terms`);
+    expect(answer.status).toBe(200);
+    expect((await fetch(`${before.address}/legal/privacy`)).status).toBe(502);
+    await before.stop();
+  });
+
+  test("the API answers under the same address, and is told where the request came from", async () => {
+    const answer = await get("/api/v1/me?x=1", { "x-forwarded-proto": "https" });
+    expect(answer.headers.has("x-cache")).toBe(false);
+    expect(await answer.json()).toMatchObject({
+      path: "/api/v1/me?x=1",
+      headers: { "x-forwarded-for": "127.0.0.1", "x-forwarded-proto": "https" },
+    });
+  });
+
+  test("a WebSocket goes through to the API", async () => {
+    const upgraded = await new Promise<IncomingMessage>((resolve, reject) => {
+      ask(`${edge.address}/api/v1/realtime?ticket=t`, {
+        headers: { connection: "Upgrade", upgrade: "websocket" },
+      })
+        .on("upgrade", (response, socket) => {
+          socket.destroy();
+          resolve(response);
+        })
+        .on("error", reject)
+        .end();
+    });
+    expect(upgraded.statusCode).toBe(101);
+    expect(upgraded.headers["x-path"]).toBe("/api/v1/realtime?ticket=t");
+  });
+
+  test("what is text is compressed for who wants that", async () => {
+    const answer = await get("/docs", { "accept-encoding": "gzip" });
+    expect(answer.headers.get("content-encoding")).toBe("gzip");
+  });
+});

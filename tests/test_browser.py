@@ -1,0 +1,307 @@
+"""The front end as people use it: in a browser, as production serves it, for each provider."""
+
+import re
+import secrets
+from collections.abc import Iterator
+
+import httpx
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from browsing import Tab, axe, chromium, drop, named
+from driving import Product, until
+from rendering import in_browsers, name_of
+
+pytestmark = pytest.mark.parametrize(
+    "combination", in_browsers(), ids=name_of, indirect=True, scope="session"
+)
+
+ROWS = 20_000
+MARKUP = "<img src=x onerror=alert(1)>"
+SETTINGS = {"WEB": "production", "SEED": "1", "IMPORT_CHUNK_ROWS": "500"}
+
+
+@pytest.fixture(scope="session")
+def running(product: Product) -> Product:
+    return product.running(**SETTINGS)
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with chromium() as browser:
+        yield browser
+
+
+@pytest.fixture
+def tab(running: Product, browser: Browser) -> Iterator[Tab]:
+    tab = Tab(browser, running.web_url)
+    yield tab
+    tab.close()
+    assert not tab.wrong
+
+
+def sign_in(tab: Tab, user: str = "u1") -> Page:
+    """As one of the demo people."""
+    page = tab.go("/app")
+    page.get_by_role("button", name=named(user)).click()
+    page.wait_for_url("**/app")
+    expect(page.get_by_role("heading", name="Overview")).to_be_visible()
+    return page
+
+
+def sign_in_as_somebody_new(tab: Tab, user: str, email: str) -> Page:
+    page = tab.go("/sign-in") if "/sign-in" not in tab.page.url else tab.page
+    page.get_by_text("Somebody else").click()
+    page.get_by_label("User", exact=True).fill(user)
+    page.get_by_label("Confirmed email address").fill(email)
+    page.get_by_role("button", name="Sign in", exact=True).click()
+    return page
+
+
+def screens(product: Product) -> list[str]:
+    """The pages of the application that its answers lead to."""
+    pages = ["", "contacts", "contacts/new", "imports", "audit", "api-keys", "profile"]
+    if product.has_organizations:
+        pages.append("members")
+    if decides_itself(product):
+        pages += ["invitations", "organization"]
+    return [f"/app/{page}".rstrip("/") for page in pages]
+
+
+def decides_itself(product: Product) -> bool:
+    """Whether the product has organizations of its own, and invites people to them."""
+    return product.has_organizations and product.answers["auth_provider"] != "clerk"
+
+
+def contacts(rows: int) -> str:
+    """A CSV whose columns are neither named nor ordered as the API has them; one row is bad."""
+    lines = (f"{n}.5,person-{n}@example.com,Person {n},Initech" for n in range(rows))
+    return "\n".join(["Value,E-mail,Full name,Company", *lines, "1,no-address,Nobody,Initech", ""])
+
+
+def test_its_check_is_green(product: Product) -> None:
+    product.make("check")
+
+
+def test_from_signing_in_to_signing_out(running: Product, tab: Tab, browser: Browser) -> None:
+    if decides_itself(running):
+        somebody = f"wangari-{secrets.token_hex(4)}"
+        page = sign_in_as_somebody_new(tab, somebody, f"{somebody}@example.com")
+        page.get_by_label("Its name").fill("Green Belt")
+        page.get_by_role("button", name="Make it").click()
+        expect(page.get_by_text("What happened lately in Green Belt.")).to_be_visible()
+    else:
+        page = sign_in(tab)
+
+    page.get_by_role("link", name="Imports", exact=True).click()
+    # What is dropped on a page that React has not taken over yet is the browser's to open.
+    page.wait_for_load_state("networkidle")
+    drop(page, "[data-testid=drop]", "people.csv", contacts(ROWS))
+    expect(page.get_by_role("cell", name="person-0@example.com")).to_be_visible()
+    page.get_by_role("button", name="Import these contacts").click()
+
+    page.wait_for_url(re.compile(r"/app/imports/[0-9a-f-]{36}$"))
+    until(lambda: 0 < share_done(page) < 1, "progress between the beginning and the end", 120)
+    expect(page.get_by_text("Imported", exact=True)).to_be_visible(timeout=180_000)
+    assert sum("import.progress" in frame for frame in tab.frames) > 1, tab.frames
+    expect(page.get_by_role("cell", name="no-address", exact=False).first).to_be_visible()
+    with page.expect_download() as download:
+        page.get_by_role("link", name="Download all").click()
+    assert "no-address" in download.value.path().read_text()
+
+    page.get_by_role("link", name="See the contacts").click()
+    page.get_by_label("Search", exact=True).fill("person 19999")
+    page.get_by_role("button", name="Search").click()
+    expect(page.get_by_role("cell", name="person-19999@example.com")).to_be_visible()
+    expect(page.get_by_role("cell", name="19,999.50")).to_be_visible()
+
+    page.get_by_role("link", name="Audit trail").click()
+    page.get_by_label("In which table").fill("imports")
+    page.get_by_role("button", name="Filter").click()
+    page.wait_for_url("**/app/audit?*table=imports*")
+    expect(page.get_by_role("cell", name="insert").first).to_be_visible()
+    expect(page.get_by_role("cell", name="contacts", exact=True)).to_have_count(0)
+
+    if decides_itself(running):
+        invite(running, page, browser, f"mate-{secrets.token_hex(4)}@example.com")
+    sign_out(page)
+    assert tab.go("/app").url.endswith("/sign-in")
+
+
+def share_done(page: Page) -> float:
+    """How far the progress bar is, from 0 to 1."""
+    return float(page.evaluate("document.querySelector('main progress').position"))
+
+
+def invite(product: Product, page: Page, browser: Browser, email: str) -> None:
+    """Invite somebody, and let them come."""
+    page.get_by_role("link", name="Invitations").click()
+    page.get_by_label("Email address").fill(email)
+    page.get_by_role("button", name="Invite", exact=True).click()
+    expect(page.get_by_text(f"{email} was invited.")).to_be_visible()
+    link = until(lambda: _link_to(product, email), "the mail with the link")
+
+    guest = Tab(browser, product.web_url)
+    guest.go(link)
+    guest.page.get_by_role("link", name="Sign in").click()
+    sign_in_as_somebody_new(guest, email.partition("@")[0], email)
+    guest.page.get_by_role("button", name="Accept the invitation").click()
+    expect(guest.page.get_by_text("What happened lately in Green Belt.")).to_be_visible()
+    guest.go("/app/contacts")
+    expect(guest.page.get_by_role("cell", name="person-19999@example.com")).to_be_visible()
+    # Their role is member: no page of the trail, and none in the navigation.
+    expect(guest.page.get_by_role("link", name="Audit trail")).to_have_count(0)
+    guest.go("/app/audit")
+    expect(guest.page.get_by_text("Not for your role")).to_be_visible()
+    assert not guest.wrong
+    guest.close()
+
+
+def _link_to(product: Product, email: str) -> str | None:
+    mails = re.search(r"^  mails +(\S+)$", product.said(), re.MULTILINE)
+    assert mails
+    kept = httpx.get(f"{mails[1]}/messages", trust_env=False).json()["items"]
+    for mail in kept:
+        found = re.search(r"\S+/invitations/accept#token=\S+", mail["text"])
+        if mail["to"] == email and found:
+            return found[0]
+    return None
+
+
+def sign_out(page: Page) -> None:
+    page.get_by_role("button", name="Sign out").click()
+    page.wait_for_url("**/sign-in")
+
+
+def test_a_contact_is_added_changed_and_deleted(tab: Tab) -> None:
+    page = sign_in(tab)
+    page.goto("/app/contacts/new")
+    page.get_by_label("Name", exact=True).fill(MARKUP)
+    page.get_by_label("Email address").fill("markup@example.com")
+    page.get_by_label("Amount").fill("a lot")
+    page.get_by_role("button", name="Add the contact").click()
+    # The API says what is wrong, and what was typed is still there.
+    expect(page.get_by_label("Amount")).to_have_attribute("aria-invalid", "true")
+    expect(page.get_by_label("Name", exact=True)).to_have_value(MARKUP)
+    page.get_by_label("Amount").fill("12.5")
+    page.get_by_role("button", name="Add the contact").click()
+
+    page.get_by_role("link", name=MARKUP).click()
+    page.get_by_label("Company").fill("Initech")
+    page.get_by_role("button", name="Save").click()
+    expect(page.get_by_role("row", name=named(MARKUP))).to_contain_text("Initech")
+
+    page.get_by_role("link", name=MARKUP).click()
+    page.get_by_role("button", name="Delete").click()
+    page.get_by_role("dialog").get_by_role("button", name="Delete").click()
+    page.wait_for_url("**/app/contacts")
+    expect(page.get_by_role("link", name=MARKUP)).to_have_count(0)
+
+
+def test_a_key_is_shown_once_and_works_until_it_is_revoked(running: Product, tab: Tab) -> None:
+    page = sign_in(tab)
+    page.goto("/app/api-keys")
+    page.get_by_label("Name", exact=True).fill("Reports")
+    page.get_by_role("button", name="Make a key").click()
+    key = page.locator("code", has_text="ak_").inner_text()
+    asked = {"Authorization": f"Bearer {key}"}
+    api = f"{running.url}/api/v1/contacts"
+    assert httpx.get(api, headers=asked, trust_env=False).status_code == 200
+
+    page.reload()
+    expect(page.get_by_role("row", name=named("Reports"))).to_be_visible()
+    assert key not in page.content()
+    page.get_by_role("button", name="Revoke Reports").click()
+    page.get_by_role("dialog").get_by_role("button", name="Revoke").click()
+    expect(page.get_by_role("row", name=named("Reports"))).to_contain_text("revoked")
+    assert httpx.get(api, headers=asked, trust_env=False).status_code == 401
+
+
+def test_pages_follow_each_other(tab: Tab) -> None:
+    page = sign_in(tab, "u2")
+    page.goto("/app/contacts")
+    first = page.get_by_role("row").nth(1).inner_text()
+    page.get_by_role("link", name="Next").click()
+    page.wait_for_url("**/app/contacts?cursor=*")
+    expect(page.get_by_role("link", name="Back to the first")).to_be_visible()
+    assert page.get_by_role("row").nth(1).inner_text() != first
+
+
+def test_no_script_can_read_the_session(running: Product, tab: Tab) -> None:
+    page = sign_in(tab)
+    assert (
+        page.evaluate("Object.keys(localStorage).length + Object.keys(sessionStorage).length") == 0
+    )
+    visible = page.evaluate("document.cookie")
+    kept = {cookie["name"]: cookie for cookie in tab.context.cookies()}
+    session = kept["development-session"]
+    assert session["httpOnly"]
+    assert session["sameSite"] == "Lax"
+    assert session["value"] not in visible
+    assert session["value"] not in page.content()
+    # Nor can it have one without the secret, which is the server's.
+    issuer = running.runtime()["urls"]["issuer"]
+    origin = "/".join(issuer.split("/")[:3])
+    answer = httpx.post(f"{origin}/development/token", json={"user": "u1"}, trust_env=False)
+    assert answer.status_code == 404
+
+
+@pytest.mark.parametrize("path", ["/app/realtime", "/app/imports/upload"])
+def test_another_site_cannot_make_a_browser_act(running: Product, tab: Tab, path: str) -> None:
+    sign_in(tab)
+    session = {cookie["name"]: cookie["value"] for cookie in tab.context.cookies()}
+    for headers in ({"Sec-Fetch-Site": "cross-site"}, {"Origin": "https://evil.example"}, {}):
+        answer = httpx.post(
+            running.web_url + path, cookies=session, headers=headers, trust_env=False
+        )
+        assert answer.status_code == 403, headers
+
+
+def test_a_session_that_is_no_longer_good_leads_to_the_sign_in_page(tab: Tab) -> None:
+    sign_in(tab)
+    tab.context.add_cookies(
+        [{"name": "development-session", "value": "forged.token.here", "url": tab.url}]
+    )
+    page = tab.go("/app/contacts")
+    assert "/sign-in" in page.url
+    expect(page.get_by_role("heading", name="Sign in")).to_be_visible()
+
+
+def test_a_lost_network_is_said(tab: Tab) -> None:
+    page = sign_in(tab)
+    page.wait_for_load_state("networkidle")
+    tab.context.set_offline(offline=True)
+    expect(page.get_by_text("You are offline")).to_be_visible()
+    tab.context.set_offline(offline=False)
+    expect(page.get_by_text("You are offline")).to_have_count(0)
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_every_page_is_accessible(running: Product, tab: Tab, theme: str) -> None:
+    source = running.repository / "frontend/node_modules/axe-core/axe.min.js"
+    found = axe(tab.go("/sign-in"), source)
+    sign_in(tab)
+    tab.context.add_cookies([{"name": "theme", "value": theme, "url": tab.url}])
+    tab.page.set_viewport_size(
+        {"width": 390, "height": 844} if theme == "dark" else {"width": 1280, "height": 800}
+    )
+    for path in screens(running):
+        page = tab.go(path)
+        expect(page.locator("h1")).to_be_visible()
+        assert page.locator("html").get_attribute("data-theme") == theme
+        found += axe(page, source)
+    assert not found, "\n".join(found)
+
+
+def test_every_page_has_a_policy_that_lets_nothing_else_run(running: Product, tab: Tab) -> None:
+    page = sign_in(tab)
+    nonces = set()
+    for path in screens(running):
+        answer = page.goto(path)
+        assert answer
+        policy = answer.headers["content-security-policy"]
+        nonces |= set(re.findall(r"'nonce-([^']+)'", policy))
+        assert "'unsafe-inline'" not in policy
+        assert "'unsafe-eval'" not in policy
+        assert "frame-ancestors 'none'" in policy
+    assert len(nonces) == len(screens(running))
