@@ -19,7 +19,8 @@ pytestmark = pytest.mark.parametrize(
 # the answer has something to do with. The rest is left to the defaults, which run everything.
 SELECTED = {
     "tenancy_model": (
-        "not (test_queue or test_dev or test_valkey or test_realtime_redis or test_intake)"
+        "not (test_queue or test_dev or test_valkey or test_realtime.py or test_realtime_redis or "
+        "test_realtime_postgres or test_intake or test_security or test_csv_file)"
     ),
     # Last, because the queue that needs no server also accompanies the other answers.
     "queue_backend": (

@@ -66,7 +66,7 @@ MUTATIONS = (
 """What the doctor must notice: a name, the statements, and the check with its object."""
 
 BEFORE_ERASURE: tuple[tuple[str, str], ...] = ()
-"""What an operator does with a person before erasing them, as words after `app`: nothing."""
+"""What an operator does with a person before erasing them, as words after `app`."""
 
 FINDINGS: Mapping[str, tuple[str, ...]] = {}
 """What it says of a missing protection of every model, where that differs here."""
