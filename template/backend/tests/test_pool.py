@@ -80,18 +80,20 @@ async def test_a_line_that_is_too_long_grows_no_further(patient: AsyncEngine) ->
 async def test_an_api_without_a_free_connection_says_when_to_come_again(
     platform: Platform, token: MintToken
 ) -> None:
-
-    process, address = platform.api(DATABASE_POOL_SIZE="1", DATABASE_POOL_TIMEOUT="0.05")
+    process, address = platform.api(DATABASE_POOL_SIZE="1", DATABASE_POOL_TIMEOUT="0.001")
     process.start()
     headers = {"Authorization": f"Bearer {token()}"}
     async with httpx.AsyncClient(base_url=address, timeout=30.0, trust_env=False) as client:
         while (await client.get("/api/v1/me", headers=headers)).status_code != 200:
             await asyncio.sleep(0.05)  # a new tenant's place is being made
-        answers = await asyncio.gather(
-            *(client.get("/api/v1/contacts", headers=headers) for _ in range(200))
-        )
-        refused = [answer for answer in answers if answer.status_code == 503]
-        assert {answer.status_code for answer in answers} == {200, 503}
+        refused: list[httpx.Response] = []
+        async with asyncio.timeout(60):
+            while not refused:
+                answers = await asyncio.gather(
+                    *(client.get("/api/v1/contacts", headers=headers) for _ in range(100))
+                )
+                assert {answer.status_code for answer in answers} <= {200, 503}
+                refused = [answer for answer in answers if answer.status_code == 503]
         for answer in refused:
             assert answer.headers["content-type"] == "application/problem+json"
             assert answer.headers["retry-after"] == "2"
