@@ -17,14 +17,22 @@ LONGEST_FIELD = 10_000
 """Characters. A quote that is never closed ends here and not at the end of the file."""
 
 _READ_BYTES = 1024 * 1024
-# A line that is a good row as it stands, as most are: one look at it instead of a dozen. It matches
-# printable text, whose only white space is the blank; whatever it refuses is looked at closely.
-_GOOD_LINE = re.compile(
-    r"([^ ,](?:[^,]{0,198}[^ ,])?),"
-    r"([\w.+-]{1,64}@[\w-]+(?:\.[\w-]+)+),"
-    r"([^ ,](?:[^,]{0,198}[^ ,])?|),"
-    r"([+-]?[0-9]{1,12}(?:\.[0-9]{1,2})?)",
-    re.ASCII,
+# Lines that are matched at once: so few that the garbage collector sees no reason to begin.
+_AT_ONCE = 250
+# Lines that are good rows as they stand, as most are: one look at all of them instead of a dozen at
+# each. It is for printable text, whose only white space is the blank. What it refuses is in the
+# last group, and is looked at closely.
+_GOOD_LINES = re.compile(
+    rf"""
+    ^(?:
+        ([^ ,\n](?:[^,\n]{{0,198}}[^ ,\n])?) ,
+        ((?=[^,\n]{{1,{LONGEST_EMAIL}}},) [\w.+-]{{1,64}}@[\w-]+(?:\.[\w-]+)+) ,
+        ([^ ,\n](?:[^,\n]{{0,198}}[^ ,\n])?|) ,
+        ([+-]?[0-9]{{1,12}}(?:\.[0-9]{{1,2}})?)
+    |   (.+)
+    )$
+    """,
+    re.ASCII | re.MULTILINE | re.VERBOSE,
 )
 _AMOUNT = re.compile(r"[+-]?[0-9]{1,12}(\.[0-9]{1,2})?")
 _OTHER_DELIMITERS = {";": "semicolons", "\t": "tabs", "|": "vertical bars"}
@@ -57,6 +65,81 @@ class Row(NamedTuple):
     fields: Sequence[str]
     contact: tuple[str, str, str, str] | None
     rejection: Rejection | None
+
+
+class Contacts(NamedTuple):
+    """Contacts as columns, in the order of HEADER, and the place of each among the rows read."""
+
+    places: Sequence[int]
+    columns: Sequence[Sequence[str]]
+
+
+# The line that a record begins in, its fields, and what is wrong with its quotes. A printable line
+# without quotes is left as it is.
+_Record = tuple[int, str | list[str], Rejection | None]
+
+
+class Batch(NamedTuple):
+    """Rows that follow each other, as they were read, behind so many others of the file."""
+
+    before: int
+    records: Sequence[_Record]
+
+    @property
+    def last(self) -> int:
+        """The number of the last row."""
+        return self.before + len(self.records)
+
+    def row(self, place: int) -> Row:
+        """One of the rows, closely looked at."""
+        line, record, rejection = self.records[place]
+        fields = record.split(",") if isinstance(record, str) else record
+        return _row(self.before + place + 1, line, fields, rejection)
+
+    def examine(self) -> tuple[Contacts, list[Row]]:
+        """The rows that are contacts, and the others, each with its rejection."""
+        places: list[int] = []
+        columns: list[list[str]] = [[] for _ in HEADER]
+        rejected: list[Row] = []
+        for first in range(0, len(self.records), _AT_ONCE):
+            contacts, others = self._examine(first, self.records[first : first + _AT_ONCE])
+            places += contacts.places
+            for column, fields in zip(columns, contacts.columns, strict=True):
+                column.extend(fields)
+            rejected += others
+        return Contacts(places, columns), rejected
+
+    def _examine(self, first: int, records: Sequence[_Record]) -> tuple[Contacts, list[Row]]:
+        lines = [record for _, record, _ in records if isinstance(record, str)]
+        matches = _GOOD_LINES.findall("\n".join(lines))
+        if len(matches) == len(records):
+            name, email, company, amount, others = zip(*matches, strict=True)
+            if not any(others):
+                places = range(first, first + len(records))
+                return Contacts(places, (name, list(map(str.lower, email)), company, amount)), []
+        return self._examine_each(enumerate(records, first), iter(matches))
+
+    def _examine_each(
+        self, records: Iterator[tuple[int, _Record]], matches: Iterator[tuple[str, ...]]
+    ) -> tuple[Contacts, list[Row]]:
+        places: list[int] = []
+        contacts: list[tuple[str, ...]] = []
+        rejected: list[Row] = []
+        for place, (_, record, _) in records:
+            if isinstance(record, str):
+                name, email, company, amount, other = next(matches)
+                if not other:
+                    places.append(place)
+                    contacts.append((name, email.lower(), company, amount))
+                    continue
+            row = self.row(place)
+            if row.contact:
+                places.append(place)
+                contacts.append(row.contact)
+            else:
+                rejected.append(row)
+        columns = list(zip(*contacts, strict=True)) or [()] * len(HEADER)
+        return Contacts(places, columns), rejected
 
 
 def check_file(file: IO[bytes], on_read: Callable[[bytes], object]) -> None:
@@ -142,26 +225,25 @@ def _refuse_no_rows(text: str, block: bytes) -> None:
 
 
 def count_rows(file: IO[bytes]) -> int:
-    """How many rows `read_rows` will find."""
+    """How many rows `read_batches` will find."""
     return sum(1 for _ in _records(file))
 
 
-def read_rows(file: IO[bytes], *, after: int = 0) -> Iterator[Row]:
-    """The rows behind the header that are not blank, each with its contact or its rejection.
+def read_batches(file: IO[bytes], size: int, *, after: int = 0) -> Iterator[Batch]:
+    """The rows behind the header that are not blank, so many at a time.
 
     Args:
         file: A file that `check_file` has accepted, from its beginning.
+        size: How many rows a batch has; the last has what is left.
         after: Rows to skip, because an earlier run has dealt with them.
     """
-    records = enumerate(_records(file), start=1)
-    return (_row(number, *record) for number, record in islice(records, after, None))
+    records = islice(_records(file), after, None)
+    while batch := tuple(islice(records, size)):
+        yield Batch(after, batch)
+        after += len(batch)
 
 
-def _records(file: IO[bytes]) -> Iterator[tuple[int, str | list[str], Rejection | None]]:
-    """The line that each record begins in, its fields, and what is wrong with its quotes.
-
-    A line without quotes is left as it is: csv.reader would part it at its commas, slowly.
-    """
+def _records(file: IO[bytes]) -> Iterator[_Record]:
     lines = _Lines(io.TextIOWrapper(file, encoding="utf-8-sig", newline=""))
     reader = csv.reader(lines, strict=True)
     next(reader)
@@ -169,7 +251,8 @@ def _records(file: IO[bytes]) -> Iterator[tuple[int, str | list[str], Rejection 
         number = lines.number
         if '"' not in line and len(line) <= LONGEST_FIELD:
             if record := line.rstrip("\r\n"):
-                yield number, record, None
+                # csv.reader would part it at its commas too, slowly.
+                yield number, record if record.isprintable() else record.split(","), None
             continue
         lines.take_again(line)
         try:
@@ -221,18 +304,7 @@ class _Lines:
         return line
 
 
-def _row(number: int, line: int, record: str | list[str], rejection: Rejection | None) -> Row:
-    if isinstance(record, str):
-        good = _GOOD_LINE.fullmatch(record) if record.isprintable() else None
-        if good and len(good[2]) <= LONGEST_EMAIL:
-            name, email, company, amount = fields = good.groups()
-            contact = (name, email.lower(), company, amount)
-            return Row(number, line, contact if contact[1] == email else fields, contact, None)
-        record = record.split(",")
-    return _examined(number, line, record, rejection)
-
-
-def _examined(number: int, line: int, fields: list[str], rejection: Rejection | None) -> Row:
+def _row(number: int, line: int, fields: list[str], rejection: Rejection | None) -> Row:
     if rejection is None and len(fields) != len(HEADER):
         rejection = Rejection(None, f"has {len(fields)} columns, not {len(HEADER)}")
     if rejection is not None:

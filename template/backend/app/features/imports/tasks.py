@@ -2,8 +2,8 @@
 
 import asyncio
 import json
-from collections.abc import Iterator
-from itertools import islice
+from collections.abc import Iterator, Sequence
+from itertools import compress
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -13,7 +13,7 @@ from sqlalchemy.exc import IntegrityError
 
 from app import jobs
 from app.database import Session, driver_of
-from app.features.imports.csv_file import HEADER, Row, count_rows, read_rows
+from app.features.imports.csv_file import HEADER, Batch, Row, count_rows, read_batches
 from app.settings import get_settings
 from app.storage import Files
 
@@ -92,9 +92,8 @@ class RunImport(msgspec.Struct):
 class _Chunk(NamedTuple):
     """Rows that are imported in one transaction."""
 
-    before: int
-    last: int
-    good: list[Row]
+    batch: Batch
+    places: Sequence[int]  # those of its contacts
     fields: dict[str, str]
     rejected: list[dict[str, Any]]
 
@@ -128,8 +127,8 @@ async def run_import(job: jobs.Job, payload: RunImport) -> None:
             await session.execute(_COUNTED, target | {"rows_total": rows_total})
     await _publish(job, payload)
 
-    rows = read_rows(job.files.open(name), after=begun.rows_done)
-    await _write(job, payload, _chunks(rows, settings.import_chunk_rows, after=begun.rows_done))
+    batches = read_batches(job.files.open(name), settings.import_chunk_rows, after=begun.rows_done)
+    await _write(job, payload, _chunks(batches))
 
     async with job.transaction() as session:
         await session.execute(_FINISH, target)
@@ -146,21 +145,37 @@ def file_of(import_id: UUID) -> str:
     return f"imports/{import_id}.csv"
 
 
-def _chunks(rows: Iterator[Row], size: int, *, after: int) -> Iterator[_Chunk]:
+def _chunks(batches: Iterator[Batch]) -> Iterator[_Chunk]:
     """The rows in chunks, each ready to be written.
 
     An email of the chunk before is refused right here: the two are written at the same time, and
     neither may wait for the other to end.
     """
-    emails: set[str] = set()
-    while taken := list(islice(rows, size)):
-        good, twice, emails = _split_repeated(taken, emails)
-        rejected = [_rejected(row) for row in taken if row.rejection]
-        rejected += [_rejected(row, "email", _DUPLICATE) for row in twice]
-        columns = zip(*(row.contact for row in good if row.contact), strict=True)
-        fields = dict(zip(HEADER, map(_SEPARATOR.join, columns), strict=False))
-        before, after = after, taken[-1].number
-        yield _Chunk(before, after, good, fields, rejected)
+    earlier: set[str] = set()
+    for batch in batches:
+        (places, columns), refused = batch.examine()
+        rejected = [_rejected(row) for row in refused]
+        emails = columns[HEADER.index("email")]
+        unique = set(emails)
+        if len(unique) < len(emails) or not unique.isdisjoint(earlier):
+            is_new = _is_new(emails, earlier)
+            twice = compress(places, (not new for new in is_new))
+            rejected += [_rejected(batch.row(place), "email", _DUPLICATE) for place in twice]
+            places = list(compress(places, is_new))
+            columns = [list(compress(column, is_new)) for column in columns]
+        fields = dict(zip(HEADER, map(_SEPARATOR.join, columns), strict=True))
+        earlier = unique
+        yield _Chunk(batch, places, fields, rejected)
+
+
+def _is_new(emails: Sequence[str], earlier: set[str]) -> list[bool]:
+    """Of each email, whether it was not there before."""
+    seen = set(earlier)
+    is_new = []
+    for email in emails:
+        is_new.append(email not in seen)
+        seen.add(email)
+    return is_new
 
 
 async def _write(job: jobs.Job, payload: RunImport, chunks: Iterator[_Chunk]) -> None:
@@ -183,13 +198,14 @@ async def _import(
     target = {"import_id": payload.import_id}
     async with job.transaction() as session:
         await session.execute(_HURRY)
-        known = await _accept(session, chunk) if chunk.good else []
+        known = await _accept(session, chunk) if chunk.places else []
         rejected = chunk.rejected + [_rejected(row, "email", _DUPLICATE) for row in known]
         if rejected:
             await session.execute(_REJECT, target | {"rows": json.dumps(rejected)})
         if before:
             await before
-        advance = {"before": chunk.before, "done": chunk.last, "rejected": len(rejected)}
+        batch = chunk.batch
+        advance = {"before": batch.before, "done": batch.last, "rejected": len(rejected)}
         if (await session.execute(_ADVANCE, target | advance)).one_or_none() is None:
             raise jobs.JobGone(f"another worker is ahead with import {payload.import_id}")
         await job.progressed(session)
@@ -208,25 +224,8 @@ async def _accept(session: Session, chunk: _Chunk) -> list[Row]:
             await session.execute(_ACCEPT_ALL, chunk.fields)
     except IntegrityError:
         refused = await session.execute(_ACCEPT_NEW, chunk.fields)
-        return [chunk.good[n - 1] for (n,) in refused]
+        return [chunk.batch.row(chunk.places[n - 1]) for (n,) in refused]
     return []
-
-
-def _split_repeated(rows: list[Row], earlier: set[str]) -> tuple[list[Row], list[Row], set[str]]:
-    """The good rows, those whose email was there before, and all of their emails."""
-    good: list[Row] = []
-    twice: list[Row] = []
-    emails: set[str] = set()
-    for row in rows:
-        if row.contact is None:
-            continue
-        email = row.contact[1]
-        if email in emails or email in earlier:
-            twice.append(row)
-        else:
-            good.append(row)
-        emails.add(email)
-    return good, twice, emails
 
 
 def _rejected(row: Row, column: str | None = None, reason: str | None = None) -> dict[str, Any]:
