@@ -5,7 +5,7 @@ import csv
 import io
 import re
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 from typing import IO, NamedTuple
 
@@ -17,8 +17,7 @@ LONGEST_FIELD = 10_000
 """Characters. A quote that is never closed ends here and not at the end of the file."""
 
 _READ_BYTES = 1024 * 1024
-# Lines that are matched at once: so few that the garbage collector sees no reason to begin.
-_AT_ONCE = 250
+_COUNTED_AT_ONCE = 1000
 # Lines that are good rows as they stand, as most are: one look at all of them instead of a dozen at
 # each. It is for printable text, whose only white space is the blank. What it refuses is in the
 # last group, and is looked at closely.
@@ -80,59 +79,54 @@ _Record = tuple[int, str | list[str], Rejection | None]
 
 
 class Batch(NamedTuple):
-    """Rows that follow each other, as they were read, behind so many others of the file."""
+    """Rows that follow each other, as they were read.
+
+    Attributes:
+        before: How many rows of the file come before them.
+        last: The number of the last of them.
+        line: The line that the first begins in, where they are a text.
+        text: All of them, where each is a printable line without quotes, as most are.
+        records: Each of them, where they are no text.
+    """
 
     before: int
-    records: Sequence[_Record]
+    last: int
+    line: int = 0
+    text: str = ""
+    records: Sequence[_Record] = ()
 
-    @property
-    def last(self) -> int:
-        """The number of the last row."""
-        return self.before + len(self.records)
+    def rows(self, places: Iterable[int]) -> list[Row]:
+        """Some of the rows, each closely looked at."""
+        records = self._records()
+        return [_row(self.before + place + 1, *records[place]) for place in places]
 
-    def row(self, place: int) -> Row:
-        """One of the rows, closely looked at."""
-        line, record, rejection = self.records[place]
-        fields = record.split(",") if isinstance(record, str) else record
-        return _row(self.before + place + 1, line, fields, rejection)
+    def behind(self, after: int) -> "Batch":
+        """What is left without the rows up to that number."""
+        return Batch(after, self.last, records=self._records()[after - self.before :])
 
     def examine(self) -> tuple[Contacts, list[Row]]:
         """The rows that are contacts, and the others, each with its rejection."""
-        places: list[int] = []
-        columns: list[list[str]] = [[] for _ in HEADER]
-        rejected: list[Row] = []
-        for first in range(0, len(self.records), _AT_ONCE):
-            contacts, others = self._examine(first, self.records[first : first + _AT_ONCE])
-            places += contacts.places
-            for column, fields in zip(columns, contacts.columns, strict=True):
-                column.extend(fields)
-            rejected += others
-        return Contacts(places, columns), rejected
-
-    def _examine(self, first: int, records: Sequence[_Record]) -> tuple[Contacts, list[Row]]:
-        lines = [record for _, record, _ in records if isinstance(record, str)]
-        matches = _GOOD_LINES.findall("\n".join(lines))
-        if len(matches) == len(records):
+        lines = (record for _, record, _ in self.records if isinstance(record, str))
+        matches = _GOOD_LINES.findall(self.text or "\n".join(lines))
+        if len(matches) == self.last - self.before:
             name, email, company, amount, others = zip(*matches, strict=True)
             if not any(others):
-                places = range(first, first + len(records))
-                return Contacts(places, (name, list(map(str.lower, email)), company, amount)), []
-        return self._examine_each(enumerate(records, first), iter(matches))
+                columns = (name, list(map(str.lower, email)), company, amount)
+                return Contacts(range(len(matches)), columns), []
+        return self._examine_each(iter(matches))
 
-    def _examine_each(
-        self, records: Iterator[tuple[int, _Record]], matches: Iterator[tuple[str, ...]]
-    ) -> tuple[Contacts, list[Row]]:
+    def _examine_each(self, matches: Iterator[tuple[str, ...]]) -> tuple[Contacts, list[Row]]:
         places: list[int] = []
         contacts: list[tuple[str, ...]] = []
         rejected: list[Row] = []
-        for place, (_, record, _) in records:
-            if isinstance(record, str):
+        for place, record in enumerate(self._records()):
+            if isinstance(record[1], str):
                 name, email, company, amount, other = next(matches)
                 if not other:
                     places.append(place)
                     contacts.append((name, email.lower(), company, amount))
                     continue
-            row = self.row(place)
+            row = _row(self.before + place + 1, *record)
             if row.contact:
                 places.append(place)
                 contacts.append(row.contact)
@@ -140,6 +134,10 @@ class Batch(NamedTuple):
                 rejected.append(row)
         columns = list(zip(*contacts, strict=True)) or [()] * len(HEADER)
         return Contacts(places, columns), rejected
+
+    def _records(self) -> Sequence[_Record]:
+        lines = enumerate(self.text.split("\n"), start=self.line)
+        return self.records or [(number, line, None) for number, line in lines]
 
 
 def check_file(file: IO[bytes], on_read: Callable[[bytes], object]) -> None:
@@ -226,27 +224,51 @@ def _refuse_no_rows(text: str, block: bytes) -> None:
 
 def count_rows(file: IO[bytes]) -> int:
     """How many rows `read_batches` will find."""
-    return sum(1 for _ in _records(file))
+    last = 0
+    for batch in _batches(file, _COUNTED_AT_ONCE):
+        last = batch.last
+    return last
 
 
 def read_batches(file: IO[bytes], size: int, *, after: int = 0) -> Iterator[Batch]:
-    """The rows behind the header that are not blank, so many at a time.
+    """The rows behind the header that are not blank, so many at a time, or fewer.
 
     Args:
         file: A file that `check_file` has accepted, from its beginning.
-        size: How many rows a batch has; the last has what is left.
+        size: The most rows of a batch.
         after: Rows to skip, because an earlier run has dealt with them.
     """
-    records = islice(_records(file), after, None)
-    while batch := tuple(islice(records, size)):
-        yield Batch(after, batch)
-        after += len(batch)
+    for batch in _batches(file, size):
+        if batch.before >= after:
+            yield batch
+        elif batch.last > after:
+            yield batch.behind(after)
 
 
-def _records(file: IO[bytes]) -> Iterator[_Record]:
+def _batches(file: IO[bytes], size: int) -> Iterator[Batch]:
     lines = _Lines(io.TextIOWrapper(file, encoding="utf-8-sig", newline=""))
+    records = _records(lines)
+    last = 0
+    while taken := lines.take(size):
+        before = last
+        text = "".join(taken).replace("\r\n", "\n").removesuffix("\n")
+        if _is_plain(text) and max(map(len, taken)) <= LONGEST_FIELD:
+            last += len(taken)
+            yield Batch(before, last, lines.number - len(taken) + 1, text)
+            continue
+        lines.give_back(taken)
+        if found := tuple(islice(records, len(taken))):
+            last += len(found)
+            yield Batch(before, last, records=found)
+
+
+def _is_plain(text: str) -> bool:
+    """Whether each line is a row as it stands: none is blank, and they end as Unix has it."""
+    return '"' not in text and "\n\n" not in f"\n{text}\n" and text.replace("\n", "").isprintable()
+
+
+def _records(lines: "_Lines") -> Iterator[_Record]:
     reader = csv.reader(lines, strict=True)
-    next(reader)
     for line in lines.first_of_rows():
         number = lines.number
         if '"' not in line and len(line) <= LONGEST_FIELD:
@@ -254,7 +276,7 @@ def _records(file: IO[bytes]) -> Iterator[_Record]:
                 # csv.reader would part it at its commas too, slowly.
                 yield number, record if record.isprintable() else record.split(","), None
             continue
-        lines.take_again(line)
+        lines.give_back([line])
         try:
             yield number, next(reader), None
         except csv.Error as error:
@@ -274,6 +296,7 @@ class _Lines:
         self._again: deque[str] = deque()
         self._row: list[str] = []
         self.number = 0
+        next(csv.reader(self, strict=True))  # the header
 
     def first_of_rows(self) -> Iterator[str]:
         """The line that comes next, as often as nobody else has taken it."""
@@ -281,11 +304,19 @@ class _Lines:
             self.number += 1
             yield line
 
-    def take_again(self, line: str) -> None:
-        """Begin a row with the line that came last."""
+    def take(self, size: int) -> list[str]:
+        """The lines that come next, at most so many."""
+        lines = list(islice(self._text, size)) if not self._again else []
+        while self._again and len(lines) < size:
+            lines.append(self._again.popleft())
+        self.number += len(lines)
+        return lines
+
+    def give_back(self, lines: list[str]) -> None:
+        """Make the lines that came last the next ones again, and begin a row with them."""
         self._row.clear()
-        self._again.appendleft(line)
-        self.number -= 1
+        self._again.extendleft(reversed(lines))
+        self.number -= len(lines)
 
     def retreat(self) -> str:
         """Give back all lines of the row but its first, and return that."""
@@ -304,7 +335,8 @@ class _Lines:
         return line
 
 
-def _row(number: int, line: int, fields: list[str], rejection: Rejection | None) -> Row:
+def _row(number: int, line: int, record: str | list[str], rejection: Rejection | None) -> Row:
+    fields = record.split(",") if isinstance(record, str) else record
     if rejection is None and len(fields) != len(HEADER):
         rejection = Rejection(None, f"has {len(fields)} columns, not {len(HEADER)}")
     if rejection is not None:

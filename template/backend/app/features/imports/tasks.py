@@ -3,7 +3,7 @@
 import asyncio
 import json
 from collections.abc import Iterator, Sequence
-from itertools import compress
+from itertools import compress, islice
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -79,6 +79,8 @@ _REJECT = text("""
         as r (row_no bigint, line bigint, column_name text, reason text, fields jsonb)
 """)
 
+# Rows that are looked at together: so few that the garbage collector sees no reason to begin.
+_AT_ONCE = 250
 _SEPARATOR = "\x1f"
 _DUPLICATE = "belongs to another contact already"
 
@@ -92,8 +94,9 @@ class RunImport(msgspec.Struct):
 class _Chunk(NamedTuple):
     """Rows that are imported in one transaction."""
 
-    batch: Batch
-    places: Sequence[int]  # those of its contacts
+    before: int
+    last: int
+    contacts: list[tuple[Batch, Sequence[int]]]  # by their places
     fields: dict[str, str]
     rejected: list[dict[str, Any]]
 
@@ -127,8 +130,9 @@ async def run_import(job: jobs.Job, payload: RunImport) -> None:
             await session.execute(_COUNTED, target | {"rows_total": rows_total})
     await _publish(job, payload)
 
-    batches = read_batches(job.files.open(name), settings.import_chunk_rows, after=begun.rows_done)
-    await _write(job, payload, _chunks(batches))
+    at_once = min(_AT_ONCE, settings.import_chunk_rows)
+    batches = read_batches(job.files.open(name), at_once, after=begun.rows_done)
+    await _write(job, payload, _chunks(batches, settings.import_chunk_rows // at_once))
 
     async with job.transaction() as session:
         await session.execute(_FINISH, target)
@@ -145,27 +149,38 @@ def file_of(import_id: UUID) -> str:
     return f"imports/{import_id}.csv"
 
 
-def _chunks(batches: Iterator[Batch]) -> Iterator[_Chunk]:
-    """The rows in chunks, each ready to be written.
+def _chunks(batches: Iterator[Batch], size: int) -> Iterator[_Chunk]:
+    """The rows in chunks of so many batches, each ready to be written.
 
     An email of the chunk before is refused right here: the two are written at the same time, and
     neither may wait for the other to end.
     """
     earlier: set[str] = set()
-    for batch in batches:
-        (places, columns), refused = batch.examine()
-        rejected = [_rejected(row) for row in refused]
-        emails = columns[HEADER.index("email")]
-        unique = set(emails)
-        if len(unique) < len(emails) or not unique.isdisjoint(earlier):
-            is_new = _is_new(emails, earlier)
-            twice = compress(places, (not new for new in is_new))
-            rejected += [_rejected(batch.row(place), "email", _DUPLICATE) for place in twice]
-            places = list(compress(places, is_new))
-            columns = [list(compress(column, is_new)) for column in columns]
-        fields = dict(zip(HEADER, map(_SEPARATOR.join, columns), strict=True))
-        earlier = unique
-        yield _Chunk(batch, places, fields, rejected)
+    while taken := list(islice(batches, size)):
+        emails: set[str] = set()
+        chunk = _Chunk(taken[0].before, taken[-1].last, [], {}, [])
+        texts: list[list[str]] = [[] for _ in HEADER]
+        for batch in taken:
+            (places, columns), refused = batch.examine()
+            chunk.rejected.extend(_rejected(row) for row in refused)
+            own = columns[HEADER.index("email")]
+            unique = set(own)
+            if not (
+                len(unique) == len(own) and unique.isdisjoint(emails) and unique.isdisjoint(earlier)
+            ):
+                is_new = _is_new(own, emails | earlier)
+                again = batch.rows(compress(places, (not new for new in is_new)))
+                chunk.rejected.extend(_rejected(row, "email", _DUPLICATE) for row in again)
+                places = list(compress(places, is_new))
+                columns = [list(compress(column, is_new)) for column in columns]
+            emails |= unique
+            if places:
+                chunk.contacts.append((batch, places))
+                for parts, column in zip(texts, columns, strict=True):
+                    parts.append(_SEPARATOR.join(column))
+        chunk.fields.update(zip(HEADER, map(_SEPARATOR.join, texts), strict=True))
+        earlier = emails
+        yield chunk
 
 
 def _is_new(emails: Sequence[str], earlier: set[str]) -> list[bool]:
@@ -198,14 +213,13 @@ async def _import(
     target = {"import_id": payload.import_id}
     async with job.transaction() as session:
         await session.execute(_HURRY)
-        known = await _accept(session, chunk) if chunk.places else []
+        known = await _accept(session, chunk) if chunk.contacts else []
         rejected = chunk.rejected + [_rejected(row, "email", _DUPLICATE) for row in known]
         if rejected:
             await session.execute(_REJECT, target | {"rows": json.dumps(rejected)})
         if before:
             await before
-        batch = chunk.batch
-        advance = {"before": batch.before, "done": batch.last, "rejected": len(rejected)}
+        advance = {"before": chunk.before, "done": chunk.last, "rejected": len(rejected)}
         if (await session.execute(_ADVANCE, target | advance)).one_or_none() is None:
             raise jobs.JobGone(f"another worker is ahead with import {payload.import_id}")
         await job.progressed(session)
@@ -224,8 +238,19 @@ async def _accept(session: Session, chunk: _Chunk) -> list[Row]:
             await session.execute(_ACCEPT_ALL, chunk.fields)
     except IntegrityError:
         refused = await session.execute(_ACCEPT_NEW, chunk.fields)
-        return [chunk.batch.row(chunk.places[n - 1]) for (n,) in refused]
+        return _rows(chunk, {n for (n,) in refused})
     return []
+
+
+def _rows(chunk: _Chunk, numbers: set[int]) -> list[Row]:
+    """Rows by their numbers among the contacts of a chunk."""
+    found: list[Row] = []
+    first = 1
+    for batch, places in chunk.contacts:
+        asked = (place for n, place in enumerate(places, first) if n in numbers)
+        found += batch.rows(asked)
+        first += len(places)
+    return found
 
 
 def _rejected(row: Row, column: str | None = None, reason: str | None = None) -> dict[str, Any]:
