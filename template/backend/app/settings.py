@@ -78,7 +78,7 @@ class Settings(
     worker_drain_seconds: float = Field(
         default=25.0, ge=0, description="How long a running job may go on after SIGTERM."
     )
-    import_chunk_rows: int = Field(default=10_000, gt=0)
+    import_chunk_rows: int = Field(default=5000, gt=0)
 
     @property
     def is_local(self) -> bool:
