@@ -19,14 +19,14 @@ LONGEST_FIELD = 10_000
 _READ_BYTES = 1024 * 1024
 _COUNTED_AT_ONCE = 1000
 # Lines that are good rows as they stand, as most are: one look at all of them instead of a dozen at
-# each. It is for printable text, whose only white space is the blank. What it refuses is in the
-# last group, and is looked at closely.
+# each. It knows what ASCII has of white space and control characters; text beyond ASCII has to be
+# printable. What it refuses is in the last group, and is looked at closely.
 _GOOD_LINES = re.compile(
     rf"""
     ^(?:
-        ([^ ,\n](?:[^,\n]{{0,198}}[^ ,\n])?) ,
+        ([^\x00-\x20,\x7f](?:[^\x00-\x1f,\x7f]{{0,198}}[^\x00-\x20,\x7f])?) ,
         ((?=[^,\n]{{1,{LONGEST_EMAIL}}},) [\w.+-]{{1,64}}@[\w-]+(?:\.[\w-]+)+) ,
-        ([^ ,\n](?:[^,\n]{{0,198}}[^ ,\n])?|) ,
+        ([^\x00-\x20,\x7f](?:[^\x00-\x1f,\x7f]{{0,198}}[^\x00-\x20,\x7f])?|) ,
         ([+-]?[0-9]{{1,12}}(?:\.[0-9]{{1,2}})?)
     |   (.+)
     )$
@@ -73,8 +73,8 @@ class Contacts(NamedTuple):
     columns: Sequence[Sequence[str]]
 
 
-# The line that a record begins in, its fields, and what is wrong with its quotes. A printable line
-# without quotes is left as it is.
+# The line that a record begins in, its fields, and what is wrong with its quotes. A line without
+# quotes may be left as it is.
 _Record = tuple[int, str | list[str], Rejection | None]
 
 
@@ -85,7 +85,7 @@ class Batch(NamedTuple):
         before: How many rows of the file come before them.
         last: The number of the last of them.
         line: The line that the first begins in, where they are a text.
-        text: All of them, where each is a printable line without quotes, as most are.
+        text: All of them, where each is a line without quotes, as most are.
         records: Each of them, where they are no text.
     """
 
@@ -264,7 +264,12 @@ def _batches(file: IO[bytes], size: int) -> Iterator[Batch]:
 
 def _is_plain(text: str) -> bool:
     """Whether each line is a row as it stands: none is blank, and they end as Unix has it."""
-    return '"' not in text and "\n\n" not in f"\n{text}\n" and text.replace("\n", "").isprintable()
+    return (
+        '"' not in text
+        and "\r" not in text
+        and "\n\n" not in f"\n{text}\n"
+        and (text.isascii() or text.replace("\n", "").isprintable())
+    )
 
 
 def _records(lines: "_Lines") -> Iterator[_Record]:
