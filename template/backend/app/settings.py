@@ -93,7 +93,7 @@ class Settings(
     worker_drain_seconds: float = Field(
         default=25.0, ge=0, description="How long a running job may go on after SIGTERM."
     )
-    import_chunk_rows: int = Field(default=2500, gt=0)
+    import_chunk_rows: int = Field(default=5000, gt=0)
 
     @model_validator(mode="after")
     def _refuse_weak_passwords(self) -> Self:

@@ -12,7 +12,7 @@ import obstore
 from obstore.store import ObjectStore, from_url
 from typing_extensions import Buffer
 
-READ_BYTES = 1024 * 1024
+READ_BYTES = 128 * 1024
 
 _NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]*(/[A-Za-z0-9_-][A-Za-z0-9._-]*)*")
 

@@ -313,6 +313,11 @@ class Postgres:
             "timezone": "UTC",
             "log_timezone": "UTC",
             "jit": "off",
+            # As servers for real work have them. With the defaults, made for the smallest machines,
+            # a bulk write waits for its own pages and its own log to be written.
+            "shared_buffers": "256MB",
+            "wal_buffers": "32MB",
+            "max_wal_size": "2GB",
             "log_line_prefix": "%m [%p] %q%u@%d ",
         }
         if not self._durable:

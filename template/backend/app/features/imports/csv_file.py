@@ -5,7 +5,7 @@ import csv
 import io
 import re
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 from typing import IO, NamedTuple
 
@@ -17,14 +17,21 @@ LONGEST_FIELD = 10_000
 """Characters. A quote that is never closed ends here and not at the end of the file."""
 
 _READ_BYTES = 1024 * 1024
-# A line that is a good row as it stands, as most are: one look at it instead of a dozen. It matches
-# printable text, whose only white space is the blank; whatever it refuses is looked at closely.
-_GOOD_LINE = re.compile(
-    r"([^ ,](?:[^,]{0,198}[^ ,])?),"
-    r"([\w.+-]{1,64}@[\w-]+(?:\.[\w-]+)+),"
-    r"([^ ,](?:[^,]{0,198}[^ ,])?|),"
-    r"([+-]?[0-9]{1,12}(?:\.[0-9]{1,2})?)",
-    re.ASCII,
+_COUNTED_AT_ONCE = 1000
+# Lines that are good rows as they stand, as most are: one look at all of them instead of a dozen at
+# each. It knows what ASCII has of white space and control characters; text beyond ASCII has to be
+# printable. What it refuses is in the last group, and is looked at closely.
+_GOOD_LINES = re.compile(
+    rf"""
+    ^(?:
+        ([^\x00-\x20,\x7f](?:[^\x00-\x1f,\x7f]{{0,198}}[^\x00-\x20,\x7f])?) ,
+        ((?=[^,\n]{{1,{LONGEST_EMAIL}}},) [\w.+-]{{1,64}}@[\w-]+(?:\.[\w-]+)+) ,
+        ([^\x00-\x20,\x7f](?:[^\x00-\x1f,\x7f]{{0,198}}[^\x00-\x20,\x7f])?|) ,
+        ([+-]?[0-9]{{1,12}}(?:\.[0-9]{{1,2}})?)
+    |   (.+)
+    )$
+    """,
+    re.ASCII | re.MULTILINE | re.VERBOSE,
 )
 _AMOUNT = re.compile(r"[+-]?[0-9]{1,12}(\.[0-9]{1,2})?")
 _OTHER_DELIMITERS = {";": "semicolons", "\t": "tabs", "|": "vertical bars"}
@@ -57,6 +64,80 @@ class Row(NamedTuple):
     fields: Sequence[str]
     contact: tuple[str, str, str, str] | None
     rejection: Rejection | None
+
+
+class Contacts(NamedTuple):
+    """Contacts as columns, in the order of HEADER, and the place of each among the rows read."""
+
+    places: Sequence[int]
+    columns: Sequence[Sequence[str]]
+
+
+# The line that a record begins in, its fields, and what is wrong with its quotes. A line without
+# quotes may be left as it is.
+_Record = tuple[int, str | list[str], Rejection | None]
+
+
+class Batch(NamedTuple):
+    """Rows that follow each other, as they were read.
+
+    Attributes:
+        before: How many rows of the file come before them.
+        last: The number of the last of them.
+        line: The line that the first begins in, where they are a text.
+        text: All of them, where each is a line without quotes, as most are.
+        records: Each of them, where they are no text.
+    """
+
+    before: int
+    last: int
+    line: int = 0
+    text: str = ""
+    records: Sequence[_Record] = ()
+
+    def rows(self, places: Iterable[int]) -> list[Row]:
+        """Some of the rows, each closely looked at."""
+        records = self._records()
+        return [_row(self.before + place + 1, *records[place]) for place in places]
+
+    def behind(self, after: int) -> "Batch":
+        """What is left without the rows up to that number."""
+        return Batch(after, self.last, records=self._records()[after - self.before :])
+
+    def examine(self) -> tuple[Contacts, list[Row]]:
+        """The rows that are contacts, and the others, each with its rejection."""
+        lines = (record for _, record, _ in self.records if isinstance(record, str))
+        matches = _GOOD_LINES.findall(self.text or "\n".join(lines))
+        if len(matches) == self.last - self.before:
+            name, email, company, amount, others = zip(*matches, strict=True)
+            if not any(others):
+                columns = (name, list(map(str.lower, email)), company, amount)
+                return Contacts(range(len(matches)), columns), []
+        return self._examine_each(iter(matches))
+
+    def _examine_each(self, matches: Iterator[tuple[str, ...]]) -> tuple[Contacts, list[Row]]:
+        places: list[int] = []
+        contacts: list[tuple[str, ...]] = []
+        rejected: list[Row] = []
+        for place, record in enumerate(self._records()):
+            if isinstance(record[1], str):
+                name, email, company, amount, other = next(matches)
+                if not other:
+                    places.append(place)
+                    contacts.append((name, email.lower(), company, amount))
+                    continue
+            row = _row(self.before + place + 1, *record)
+            if row.contact:
+                places.append(place)
+                contacts.append(row.contact)
+            else:
+                rejected.append(row)
+        columns = list(zip(*contacts, strict=True)) or [()] * len(HEADER)
+        return Contacts(places, columns), rejected
+
+    def _records(self) -> Sequence[_Record]:
+        lines = enumerate(self.text.split("\n"), start=self.line)
+        return self.records or [(number, line, None) for number, line in lines]
 
 
 def check_file(file: IO[bytes], on_read: Callable[[bytes], object]) -> None:
@@ -142,36 +223,65 @@ def _refuse_no_rows(text: str, block: bytes) -> None:
 
 
 def count_rows(file: IO[bytes]) -> int:
-    """How many rows `read_rows` will find."""
-    return sum(1 for _ in _records(file))
+    """How many rows `read_batches` will find."""
+    last = 0
+    for batch in _batches(file, _COUNTED_AT_ONCE):
+        last = batch.last
+    return last
 
 
-def read_rows(file: IO[bytes], *, after: int = 0) -> Iterator[Row]:
-    """The rows behind the header that are not blank, each with its contact or its rejection.
+def read_batches(file: IO[bytes], size: int, *, after: int = 0) -> Iterator[Batch]:
+    """The rows behind the header that are not blank, so many at a time, or fewer.
 
     Args:
         file: A file that `check_file` has accepted, from its beginning.
+        size: The most rows of a batch.
         after: Rows to skip, because an earlier run has dealt with them.
     """
-    records = enumerate(_records(file), start=1)
-    return (_row(number, *record) for number, record in islice(records, after, None))
+    for batch in _batches(file, size):
+        if batch.before >= after:
+            yield batch
+        elif batch.last > after:
+            yield batch.behind(after)
 
 
-def _records(file: IO[bytes]) -> Iterator[tuple[int, str | list[str], Rejection | None]]:
-    """The line that each record begins in, its fields, and what is wrong with its quotes.
-
-    A line without quotes is left as it is: csv.reader would part it at its commas, slowly.
-    """
+def _batches(file: IO[bytes], size: int) -> Iterator[Batch]:
     lines = _Lines(io.TextIOWrapper(file, encoding="utf-8-sig", newline=""))
+    records = _records(lines)
+    last = 0
+    while taken := lines.take(size):
+        before = last
+        text = "".join(taken).replace("\r\n", "\n").removesuffix("\n")
+        if _is_plain(text) and max(map(len, taken)) <= LONGEST_FIELD:
+            last += len(taken)
+            yield Batch(before, last, lines.number - len(taken) + 1, text)
+            continue
+        lines.give_back(taken)
+        if found := tuple(islice(records, len(taken))):
+            last += len(found)
+            yield Batch(before, last, records=found)
+
+
+def _is_plain(text: str) -> bool:
+    """Whether each line is a row as it stands: none is blank, and they end as Unix has it."""
+    return (
+        '"' not in text
+        and "\r" not in text
+        and "\n\n" not in f"\n{text}\n"
+        and (text.isascii() or text.replace("\n", "").isprintable())
+    )
+
+
+def _records(lines: "_Lines") -> Iterator[_Record]:
     reader = csv.reader(lines, strict=True)
-    next(reader)
     for line in lines.first_of_rows():
         number = lines.number
         if '"' not in line and len(line) <= LONGEST_FIELD:
             if record := line.rstrip("\r\n"):
-                yield number, record, None
+                # csv.reader would part it at its commas too, slowly.
+                yield number, record if record.isprintable() else record.split(","), None
             continue
-        lines.take_again(line)
+        lines.give_back([line])
         try:
             yield number, next(reader), None
         except csv.Error as error:
@@ -191,6 +301,7 @@ class _Lines:
         self._again: deque[str] = deque()
         self._row: list[str] = []
         self.number = 0
+        next(csv.reader(self, strict=True))  # the header
 
     def first_of_rows(self) -> Iterator[str]:
         """The line that comes next, as often as nobody else has taken it."""
@@ -198,11 +309,19 @@ class _Lines:
             self.number += 1
             yield line
 
-    def take_again(self, line: str) -> None:
-        """Begin a row with the line that came last."""
+    def take(self, size: int) -> list[str]:
+        """The lines that come next, at most so many."""
+        lines = list(islice(self._text, size)) if not self._again else []
+        while self._again and len(lines) < size:
+            lines.append(self._again.popleft())
+        self.number += len(lines)
+        return lines
+
+    def give_back(self, lines: list[str]) -> None:
+        """Make the lines that came last the next ones again, and begin a row with them."""
         self._row.clear()
-        self._again.appendleft(line)
-        self.number -= 1
+        self._again.extendleft(reversed(lines))
+        self.number -= len(lines)
 
     def retreat(self) -> str:
         """Give back all lines of the row but its first, and return that."""
@@ -222,17 +341,7 @@ class _Lines:
 
 
 def _row(number: int, line: int, record: str | list[str], rejection: Rejection | None) -> Row:
-    if isinstance(record, str):
-        good = _GOOD_LINE.fullmatch(record) if record.isprintable() else None
-        if good and len(good[2]) <= LONGEST_EMAIL:
-            name, email, company, amount = fields = good.groups()
-            contact = (name, email.lower(), company, amount)
-            return Row(number, line, contact if contact[1] == email else fields, contact, None)
-        record = record.split(",")
-    return _examined(number, line, record, rejection)
-
-
-def _examined(number: int, line: int, fields: list[str], rejection: Rejection | None) -> Row:
+    fields = record.split(",") if isinstance(record, str) else record
     if rejection is None and len(fields) != len(HEADER):
         rejection = Rejection(None, f"has {len(fields)} columns, not {len(HEADER)}")
     if rejection is not None:

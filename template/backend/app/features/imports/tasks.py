@@ -2,8 +2,8 @@
 
 import asyncio
 import json
-from collections.abc import Iterator
-from itertools import islice
+from collections.abc import Iterator, Sequence
+from itertools import compress, islice
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -13,7 +13,7 @@ from sqlalchemy.exc import IntegrityError
 
 from app import jobs
 from app.database import Session, driver_of
-from app.features.imports.csv_file import HEADER, Row, count_rows, read_rows
+from app.features.imports.csv_file import HEADER, Batch, Row, count_rows, read_batches
 from app.settings import get_settings
 from app.storage import Files
 
@@ -79,6 +79,8 @@ _REJECT = text("""
         as r (row_no bigint, line bigint, column_name text, reason text, fields jsonb)
 """)
 
+# Rows that are looked at together: so few that the garbage collector sees no reason to begin.
+_AT_ONCE = 250
 _SEPARATOR = "\x1f"
 _DUPLICATE = "belongs to another contact already"
 
@@ -94,7 +96,7 @@ class _Chunk(NamedTuple):
 
     before: int
     last: int
-    good: list[Row]
+    contacts: list[tuple[Batch, Sequence[int]]]  # by their places
     fields: dict[str, str]
     rejected: list[dict[str, Any]]
 
@@ -128,8 +130,9 @@ async def run_import(job: jobs.Job, payload: RunImport) -> None:
             await session.execute(_COUNTED, target | {"rows_total": rows_total})
     await _publish(job, payload)
 
-    rows = read_rows(job.files.open(name), after=begun.rows_done)
-    await _write(job, payload, _chunks(rows, settings.import_chunk_rows, after=begun.rows_done))
+    at_once = min(_AT_ONCE, settings.import_chunk_rows)
+    batches = read_batches(job.files.open(name), at_once, after=begun.rows_done)
+    await _write(job, payload, _chunks(batches, settings.import_chunk_rows // at_once))
 
     async with job.transaction() as session:
         await session.execute(_FINISH, target)
@@ -146,21 +149,48 @@ def file_of(import_id: UUID) -> str:
     return f"imports/{import_id}.csv"
 
 
-def _chunks(rows: Iterator[Row], size: int, *, after: int) -> Iterator[_Chunk]:
-    """The rows in chunks, each ready to be written.
+def _chunks(batches: Iterator[Batch], size: int) -> Iterator[_Chunk]:
+    """The rows in chunks of so many batches, each ready to be written.
 
     An email of the chunk before is refused right here: the two are written at the same time, and
     neither may wait for the other to end.
     """
-    emails: set[str] = set()
-    while taken := list(islice(rows, size)):
-        good, twice, emails = _split_repeated(taken, emails)
-        rejected = [_rejected(row) for row in taken if row.rejection]
-        rejected += [_rejected(row, "email", _DUPLICATE) for row in twice]
-        columns = zip(*(row.contact for row in good if row.contact), strict=True)
-        fields = dict(zip(HEADER, map(_SEPARATOR.join, columns), strict=False))
-        before, after = after, taken[-1].number
-        yield _Chunk(before, after, good, fields, rejected)
+    earlier: set[str] = set()
+    while taken := list(islice(batches, size)):
+        emails: set[str] = set()
+        chunk = _Chunk(taken[0].before, taken[-1].last, [], {}, [])
+        texts: list[list[str]] = [[] for _ in HEADER]
+        for batch in taken:
+            (places, columns), refused = batch.examine()
+            chunk.rejected.extend(_rejected(row) for row in refused)
+            own = columns[HEADER.index("email")]
+            unique = set(own)
+            if not (
+                len(unique) == len(own) and unique.isdisjoint(emails) and unique.isdisjoint(earlier)
+            ):
+                is_new = _is_new(own, emails | earlier)
+                again = batch.rows(compress(places, (not new for new in is_new)))
+                chunk.rejected.extend(_rejected(row, "email", _DUPLICATE) for row in again)
+                places = list(compress(places, is_new))
+                columns = [list(compress(column, is_new)) for column in columns]
+            emails |= unique
+            if places:
+                chunk.contacts.append((batch, places))
+                for parts, column in zip(texts, columns, strict=True):
+                    parts.append(_SEPARATOR.join(column))
+        chunk.fields.update(zip(HEADER, map(_SEPARATOR.join, texts), strict=True))
+        earlier = emails
+        yield chunk
+
+
+def _is_new(emails: Sequence[str], earlier: set[str]) -> list[bool]:
+    """Of each email, whether it was not there before."""
+    seen = set(earlier)
+    is_new = []
+    for email in emails:
+        is_new.append(email not in seen)
+        seen.add(email)
+    return is_new
 
 
 async def _write(job: jobs.Job, payload: RunImport, chunks: Iterator[_Chunk]) -> None:
@@ -183,7 +213,7 @@ async def _import(
     target = {"import_id": payload.import_id}
     async with job.transaction() as session:
         await session.execute(_HURRY)
-        known = await _accept(session, chunk) if chunk.good else []
+        known = await _accept(session, chunk) if chunk.contacts else []
         rejected = chunk.rejected + [_rejected(row, "email", _DUPLICATE) for row in known]
         if rejected:
             await session.execute(_REJECT, target | {"rows": json.dumps(rejected)})
@@ -208,25 +238,19 @@ async def _accept(session: Session, chunk: _Chunk) -> list[Row]:
             await session.execute(_ACCEPT_ALL, chunk.fields)
     except IntegrityError:
         refused = await session.execute(_ACCEPT_NEW, chunk.fields)
-        return [chunk.good[n - 1] for (n,) in refused]
+        return _rows(chunk, {n for (n,) in refused})
     return []
 
 
-def _split_repeated(rows: list[Row], earlier: set[str]) -> tuple[list[Row], list[Row], set[str]]:
-    """The good rows, those whose email was there before, and all of their emails."""
-    good: list[Row] = []
-    twice: list[Row] = []
-    emails: set[str] = set()
-    for row in rows:
-        if row.contact is None:
-            continue
-        email = row.contact[1]
-        if email in emails or email in earlier:
-            twice.append(row)
-        else:
-            good.append(row)
-        emails.add(email)
-    return good, twice, emails
+def _rows(chunk: _Chunk, numbers: set[int]) -> list[Row]:
+    """Rows by their numbers among the contacts of a chunk."""
+    found: list[Row] = []
+    first = 1
+    for batch, places in chunk.contacts:
+        asked = (place for n, place in enumerate(places, first) if n in numbers)
+        found += batch.rows(asked)
+        first += len(places)
+    return found
 
 
 def _rejected(row: Row, column: str | None = None, reason: str | None = None) -> dict[str, Any]:
