@@ -4,6 +4,8 @@ import type { PolicyAdditions } from "@/security/policy.mjs";
 
 import type { SessionEdge } from "../session";
 
+import { frontendApi, publishableKey } from "./settings";
+
 /** Only here are Clerk's own components, which write style sheets into the page. */
 const THEIRS = ["/sign-in", "/app/account"];
 
@@ -26,17 +28,10 @@ export const edge: SessionEdge = {
   },
 
   async renew(request, event, respond) {
-    const response = await clerkMiddleware(() => respond())(request, event);
+    const response = await clerkMiddleware(() => respond(), { publishableKey: publishableKey() })(
+      request,
+      event,
+    );
     return (response ?? respond()) as ReturnType<typeof respond>;
   },
 };
-
-/** Clerk's address for this product, which its publishable key holds: `pk_live_<base64 of host$>`. */
-export function frontendApi(): string {
-  const key = process.env.NEXT_PUBLIC_CLERK_PUBLISHABLE_KEY ?? "";
-  const host = atob(key.split("_")[2] ?? "").replace(/\$$/, "");
-  if (!/^[a-z0-9.-]+$/.test(host)) {
-    throw new Error("Set NEXT_PUBLIC_CLERK_PUBLISHABLE_KEY (dashboard, API keys) for the front end.");
-  }
-  return host;
-}

@@ -5,6 +5,8 @@ import { auth, clerkClient } from "@clerk/nextjs/server";
 
 import { signInAddress, startAddress, type SessionPages } from "../session";
 
+import { publishableKey } from "./settings";
+
 export const pages: SessionPages = {
   async token() {
     const { getToken } = await auth();
@@ -23,7 +25,13 @@ export const pages: SessionPages = {
     return signInAddress();
   },
   Shell: ({ children, nonce }) => (
-    <ClerkProvider nonce={nonce} telemetry={false} signInUrl="/sign-in" afterSignOutUrl="/sign-in">
+    <ClerkProvider
+      publishableKey={publishableKey()}
+      nonce={nonce}
+      telemetry={false}
+      signInUrl="/sign-in"
+      afterSignOutUrl="/sign-in"
+    >
       {children}
     </ClerkProvider>
   ),
