@@ -28,7 +28,7 @@ export default async function PostPage({ params }: PageProps<"/blog/[slug]">) {
   const { slug } = await params;
   const post = find("blog", slug) ?? notFound();
   return (
-    <article className="mx-auto grid max-w-[44rem] px-4 pt-16 sm:px-6 sm:pt-24">
+    <article className="mx-auto max-w-[44rem] px-4 pt-16 sm:px-6 sm:pt-24">
       <p className="pb-4 text-sm text-muted">
         <Day date={post.date} /> · {post.author} · {post.minutes} min
       </p>

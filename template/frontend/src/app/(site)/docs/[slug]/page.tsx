@@ -28,7 +28,7 @@ export default async function DocPage({ params }: PageProps<"/docs/[slug]">) {
   const { slug } = await params;
   const document = find("docs", slug) ?? notFound();
   return (
-    <div className="mx-auto grid max-w-6xl grid-cols-[minmax(0,1fr)] gap-10 px-4 pt-12 sm:px-6 lg:grid-cols-[13rem_minmax(0,1fr)] xl:grid-cols-[13rem_minmax(0,1fr)_12rem]">
+    <div className="mx-auto grid max-w-6xl grid-cols-1 gap-10 px-4 pt-12 sm:px-6 lg:grid-cols-[13rem_minmax(0,1fr)] xl:grid-cols-[13rem_minmax(0,1fr)_12rem]">
       <nav aria-label="Documentation" className="top-24 grid content-start gap-0.5 self-start text-sm lg:sticky">
         {documents("docs").map((page) => (
           <Link

@@ -29,7 +29,7 @@ export default async function LegalPage({ params }: PageProps<"/legal/[slug]">) 
   const { slug } = await params;
   const document = find("legal", slug) ?? notFound();
   return (
-    <article className="mx-auto grid max-w-[44rem] gap-8 px-4 pt-16 sm:px-6 sm:pt-24">
+    <article className="mx-auto grid max-w-[44rem] grid-cols-1 gap-8 px-4 pt-16 sm:px-6 sm:pt-24">
       <div className="grid gap-3">
         <h1 className="text-4xl font-semibold tracking-tight">{document.title}</h1>
         <p className="text-muted">
