@@ -6,7 +6,6 @@ import pytest
 import yaml
 
 from rendering import (
-    Answers,
     choices,
     combinations,
     covering,

@@ -5,13 +5,16 @@ at all (WEB=none).
 from collections.abc import Mapping
 
 from app.dev.environment import REPOSITORY, setting
-from app.dev.processes import LOOPBACK, DevelopmentError
+from app.dev.processes import DevelopmentError
 from app.dev.web import FrontEnd, address
 
 SETTINGS: Mapping[str, str] = {"ALLOWED_ORIGINS": address()}
 """The WebSocket is opened by a page, through the front end's server."""
 
 _FOLDER = REPOSITORY / "frontend"
+# Not 127.0.0.1, which Next turns into this name when a proxy rewrites a request, and then takes for
+# another host.
+_HOST = "localhost"
 _WITH_NODE = ["sh", str(REPOSITORY / "scripts" / "node.sh")]
 
 
@@ -39,7 +42,7 @@ def front_end(api: str, sign_in: Mapping[str, str]) -> FrontEnd | None:
         case "development":
             command = [
                 *(*_WITH_NODE, "node", "node_modules/next/dist/bin/next", "dev"),
-                *("--hostname", LOOPBACK, "--port", str(port)),
+                *("--hostname", _HOST, "--port", str(port)),
             ]
             return FrontEnd(port, command, _FOLDER, environment)
         case "production":
@@ -47,7 +50,7 @@ def front_end(api: str, sign_in: Mapping[str, str]) -> FrontEnd | None:
                 port,
                 [*_WITH_NODE, "node", ".next/standalone/server.js"],
                 _FOLDER,
-                {**environment, "PORT": str(port), "HOSTNAME": LOOPBACK},
+                {**environment, "PORT": str(port), "HOSTNAME": _HOST},
                 build=[*_WITH_NODE, "npm", "run", "build"],
             )
         case "none":
