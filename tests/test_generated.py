@@ -95,3 +95,8 @@ def test_its_own_tests_are_green(repository: Path, combination: Answers) -> None
         selected = [WITH_A_FRONT_END]
     words = [f"ARGS=-k '{expression}'" for expression in selected[:1]]
     make(repository, "test", *words, seconds=1800)
+
+
+@pytest.mark.timeout(900)
+def test_its_public_pages_hold_up_in_a_browser(repository: Path) -> None:
+    make(repository, "browser", seconds=800)
