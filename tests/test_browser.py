@@ -12,6 +12,8 @@ from browsing import Tab, axe, chromium, drop, named
 from driving import Product, until
 from rendering import in_browsers, name_of
 
+pytest_plugins = ["products"]
+
 pytestmark = pytest.mark.parametrize(
     "combination", in_browsers(), ids=name_of, indirect=True, scope="session"
 )
