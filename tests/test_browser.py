@@ -12,6 +12,8 @@ from browsing import Tab, axe, chromium, drop, named
 from driving import Product, until
 from rendering import in_browsers, name_of
 
+pytest_plugins = ["products"]
+
 pytestmark = pytest.mark.parametrize(
     "combination", in_browsers(), ids=name_of, indirect=True, scope="session"
 )
@@ -201,7 +203,8 @@ def test_a_contact_is_added_changed_and_deleted(tab: Tab) -> None:
 def test_a_key_is_shown_once_and_works_until_it_is_revoked(running: Product, tab: Tab) -> None:
     page = sign_in(tab)
     page.goto("/app/api-keys")
-    page.get_by_label("Name", exact=True).fill("Reports")
+    name = f"Reports {secrets.token_hex(4)}"
+    page.get_by_label("Name", exact=True).fill(name)
     page.get_by_role("button", name="Make a key").click()
     key = page.locator("code", has_text="ak_").inner_text()
     asked = {"Authorization": f"Bearer {key}"}
@@ -209,11 +212,11 @@ def test_a_key_is_shown_once_and_works_until_it_is_revoked(running: Product, tab
     assert httpx.get(api, headers=asked, trust_env=False).status_code == 200
 
     page.reload()
-    expect(page.get_by_role("row", name=named("Reports"))).to_be_visible()
+    expect(page.get_by_role("row", name=named(name))).to_be_visible()
     assert key not in page.content()
-    page.get_by_role("button", name="Revoke Reports").click()
+    page.get_by_role("button", name=f"Revoke {name}").click()
     page.get_by_role("dialog").get_by_role("button", name="Revoke").click()
-    expect(page.get_by_role("row", name=named("Reports"))).to_contain_text("revoked")
+    expect(page.get_by_role("row", name=named(name))).to_contain_text("revoked")
     assert httpx.get(api, headers=asked, trust_env=False).status_code == 401
 
 
