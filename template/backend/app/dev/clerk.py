@@ -6,12 +6,12 @@ https://clerk.com/docs/guides/sessions/session-tokens lists the claims.
 import secrets
 from collections.abc import Mapping
 
+from app.dev import web
 from app.dev.environment import setting
-from app.dev.web import address
 
 # The first one is that of our own tokens, and the same wherever the front end listens.
 SETTINGS: Mapping[str, str] = {
-    "AUTH_AUTHORIZED_PARTIES": ",".join(dict.fromkeys(("http://localhost:3000", address())))
+    "AUTH_AUTHORIZED_PARTIES": ",".join(dict.fromkeys(("http://localhost:3000", web.address())))
 }
 """What the product needs in development beside the issuer, unless it is set."""
 

@@ -188,8 +188,9 @@ test("a script that someone got into a stored page does not run", async () => {
   );
   await page.goto(address, { waitUntil: "networkidle" });
   await page.locator("#bait").click();
+  const blocked = () => complaints.filter((text) => text.startsWith("script-src")).length;
+  await expect.poll(blocked, { timeout: 10_000 }).toBe(4);
   expect(await page.evaluate(() => (window as unknown as { taken?: string }).taken)).toBeUndefined();
-  expect(complaints.filter((text) => text.startsWith("script-src"))).toHaveLength(4);
   await context.close();
 });
 
