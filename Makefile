@@ -17,9 +17,10 @@ setup: ## install the tools into .venv (PYTHON=… names the Python to use)
 # Our uv serves the demo where the machine has none. No shell stands between the two makes, because a
 # shell would not pass SIGTERM on.
 demo: export PATH := $(PATH):$(CURDIR)/.venv/bin
-demo: setup ## render ./demo and run it until Ctrl-C (ASK=1 asks, ARGS="-d …" answers, API_PORT=…)
+demo: setup ## render ./demo and run it until Ctrl-C (ASK=1 asks, ARGS="-d …" answers, API_PORT=…, WEB_PORT=…)
 	@$(PY) scripts/demo.py $(if $(ASK),--ask) -- $(ARGS)
-	@$(MAKE) --no-print-directory -C demo dev SEED=1 $(if $(API_PORT),API_PORT=$(API_PORT))
+	@$(MAKE) --no-print-directory -C demo dev SEED=1 \
+		$(if $(API_PORT),API_PORT=$(API_PORT)) $(if $(WEB_PORT),WEB_PORT=$(WEB_PORT))
 
 # Several at a time: most of a test's time is waiting for servers. Tests of one product stay together.
 test: setup ## run every test (ARGS="-k render -n 1" goes to pytest)

@@ -22,6 +22,7 @@ import rls
 import starting
 import tenancy
 import trips
+import web
 from product import Product, render
 from report import Report
 
@@ -38,6 +39,7 @@ PARTS: dict[str, tuple[str, Callable[[Product, Report], None]]] = {
         "each model of tenancy: tenants made, migrated, served (TENANTS=10,100,1000)",
         tenancy.measure,
     ),
+    "web": ("public pages: first byte from Next and from nginx; JavaScript per page", web.measure),
     "queues": ("each queue: jobs per second, pick-up latency", queues.measure),
 }
 
