@@ -129,6 +129,7 @@ def test_the_oldest_version_is_migrated_and_healthy(platform: Platform, server: 
         storage=platform.connections.storage,
         issuer=platform.connections.issuer,
         queue=platform.connections.queue,
+        mail=platform.connections.mail,
         admin=server.admin_url,
     )
     tenants.prepare(lambda: platform.migrate(there), there)

@@ -25,13 +25,18 @@ EVENT = {
 def admin(platform: Platform, new_database: Callable[..., Connections]) -> Iterator[Connection]:
     """A database of the shape that Supabase gives: its logins are there before the product is."""
     with psycopg.connect(platform.postgres.admin_url, autocommit=True) as server:
-        server.execute("create role supabase_auth_admin nologin noinherit")
+        there = server.execute("select from pg_roles where rolname = 'supabase_auth_admin'")
+        is_ours = there.fetchone() is None  # else the host's layout has it
+        if is_ours:
+            server.execute("create role supabase_auth_admin nologin noinherit")
         connections = new_database()
         assert connections.admin is not None
         with psycopg.connect(connections.admin, autocommit=True) as admin:
             yield admin
-            admin.execute("drop owned by supabase_auth_admin")
-        server.execute("drop role supabase_auth_admin")
+            if is_ours:
+                admin.execute("drop owned by supabase_auth_admin")
+        if is_ours:
+            server.execute("drop role supabase_auth_admin")
 
 
 def claims_of(admin: Connection, event: dict[str, Any] | None = None) -> dict[str, Any]:

@@ -157,10 +157,18 @@ class Procrastinate:
         await self._connector.begin()
         # A server that was restarted is there again, whatever the connections of before say.
         await self._connector.pool.check()
+        try:
+            triggers = await self._triggers()
+        except psycopg.OperationalError:
+            # One that was being opened before came into the pool just now.
+            triggers = await self._triggers()
+        if triggers != _TRIGGERS:
+            raise RuntimeError("app.outbox has lost its triggers that deliver jobs: `app migrate`")
+
+    async def _triggers(self) -> int:
         async with self._connector.pool.connection() as connection:
             found = await (await connection.execute(_DELIVERS)).fetchone()
-        if found is None or found[0] != _TRIGGERS:
-            raise RuntimeError("app.outbox has lost its triggers that deliver jobs: `app migrate`")
+        return 0 if found is None else int(found[0])
 
     async def close(self) -> None:
         """Let go of every connection."""
