@@ -399,6 +399,6 @@ def test_partitions_of_the_coming_months_are_made_once_and_protected(
         " join pg_class c on c.oid = p.relid"
         " where c.relowner::regrole::text <> 'app_audit' or not c.relrowsecurity"
         " or not c.relforcerowsecurity or (select count(*) from pg_trigger t"
-        "     where t.tgrelid = c.oid and t.tgenabled = 'A') <> 2"
+        "     where t.tgrelid = c.oid and t.tgenabled = 'A') <> 3"
     ).fetchall()
     assert unprotected == []

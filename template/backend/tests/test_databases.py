@@ -54,7 +54,9 @@ class Product:
 
     def settings(self, login: str, **more: str) -> dict[str, str]:
         """What a process of this login is told."""
-        return {"TENANT_SERVERS": json.dumps({SECOND: self.servers[login]}), **more}
+        servers = json.dumps({SECOND: self.servers[login]})
+        # A queue of its own: the worker of other tests knows none of these databases.
+        return {"TENANT_SERVERS": servers, "QUEUE_NAME": "databases", **more}
 
     @property
     def operator(self) -> dict[str, str]:

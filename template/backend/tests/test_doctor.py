@@ -479,6 +479,11 @@ MUTATIONS = (
     ),
     mutation("new partition made by hand", UNPROTECTED, "audit-trail: audit.events_2031_01"),
     mutation(
+        "partition into which others may write",
+        "drop trigger append_only_statement on audit.events_default",
+        "audit-trail: audit.events_default",
+    ),
+    mutation(
         "partition without its TRUNCATE trigger",
         "drop trigger append_only_truncate on audit.events_default",
         "audit-trail: audit.events_default",

@@ -109,6 +109,7 @@ cross join lateral (
             event.trigger, lower(event.name), t.name, event.level)
     from (values
         ('UPDATE OR DELETE', 27, 'append_only', 'row'),
+        ('INSERT OR UPDATE OR DELETE', 30, 'append_only_statement', 'statement'),
         ('TRUNCATE', 34, 'append_only_truncate', 'statement')
     ) event (name, type, trigger, level)
     where not exists (

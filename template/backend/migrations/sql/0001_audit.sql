@@ -35,13 +35,18 @@ create function audit.refuse_change() returns trigger
 language plpgsql set search_path = ''
 as $$
 begin
+    -- Some hosts let the role that migrates write whatever there is, past policies and grants: the trail is
+    -- still written by its own functions alone, which act as its owner.
+    if tg_op = 'INSERT' and pg_has_role(current_user, 'app_audit', 'usage') then
+        return null;
+    end if;
     raise exception 'audit records are append-only: % of %.% is refused',
         tg_op, tg_table_schema, tg_table_name using errcode = 'insufficient_privilege';
 end;
 $$;
 
--- Row triggers on the parent reach every partition; a TRUNCATE trigger does not, so protect() gives
--- each table its own. ALWAYS: they also fire where session_replication_role is 'replica'.
+-- Row triggers on the parent reach every partition; those of statements do not, so protect() gives each
+-- table its own. ALWAYS: they also fire where session_replication_role is 'replica'.
 create function audit.protect(target regclass) returns void
 language plpgsql set search_path = ''
 as $$
@@ -54,9 +59,13 @@ begin
              for each row execute function audit.refuse_change()', target);
     end if;
     execute format(
+        'create or replace trigger append_only_statement before insert or update or delete on %s
+         for each statement execute function audit.refuse_change()', target);
+    execute format(
         'create or replace trigger append_only_truncate before truncate on %s
          for each statement execute function audit.refuse_change()', target);
     execute format('alter table %s enable always trigger append_only', target);
+    execute format('alter table %s enable always trigger append_only_statement', target);
     execute format('alter table %s enable always trigger append_only_truncate', target);
     execute format('alter table %s enable row level security', target);
     execute format('alter table %s force row level security', target);
