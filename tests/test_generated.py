@@ -20,7 +20,8 @@ pytestmark = pytest.mark.parametrize(
 SELECTED = {
     "tenancy_model": (
         "not (test_queue or test_dev or test_valkey or test_realtime.py or test_realtime_redis or "
-        "test_realtime_postgres or test_intake or test_security or test_csv_file or test_online)"
+        "test_realtime_postgres or test_intake or test_security or test_csv_file or test_online or "
+        "test_its_types_are_right)"
     ),
     # Last, because the queue that needs no server also accompanies the other answers.
     "queue_backend": (
