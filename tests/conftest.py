@@ -1,5 +1,6 @@
 """What every test of the template shares: a snapshot of the working tree, and its renders."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -7,8 +8,12 @@ from typing_extensions import override
 from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
 
-from rendering import Answers, combinations, name_of, render, rotating
+import summary
+from rendering import Answers, combinations, covering, matrix, name_of, render
 from worktree import snapshot
+
+# A combination's files are looked at, checked and started in one process, where it is set up once.
+_OF_EVERY_COMBINATION = ("tests/test_render.py", "tests/test_matrix.py", "tests/test_boot.py")
 
 
 @pytest.fixture(scope="session")
@@ -17,9 +22,9 @@ def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return snapshot(tmp_path_factory.mktemp("source"))
 
 
-@pytest.fixture(scope="session", params=rotating(), ids=name_of)
+@pytest.fixture(scope="session", params=matrix(), ids=name_of)
 def combination(request: pytest.FixtureRequest) -> Answers:
-    """Each valid combination of answers in turn, but for the host, which takes turns itself."""
+    """Each valid combination of answers in turn, or each that was selected."""
     answers: Answers = request.param
     return answers
 
@@ -30,19 +35,60 @@ def rendered(source: Path, combination: Answers, tmp_path_factory: pytest.TempPa
     return render(source, tmp_path_factory.mktemp("rendered") / "acme", combination)
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line(
+        "markers", "among(combinations): only for these, because it is dear or much the same in all"
+    )
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out what is not meant for its combination, and begin with what takes longest."""
+    elsewhere = {item for item in items if not _is_meant(item)}
+    if elsewhere:
+        config.hook.pytest_deselected(items=list(elsewhere))
+    items[:] = sorted(
+        (item for item in items if item not in elsewhere),
+        key=lambda item: item.path.stem not in _LONGEST,
+    )
+
+
+_LONGEST = {"test_generated"}
+
+
+def _is_meant(item: pytest.Item) -> bool:
+    mark = item.get_closest_marker("among")
+    parameters = getattr(item, "callspec", None)
+    return mark is None or parameters is None or parameters.params["combination"] in mark.args[0]
+
+
 class _Grouped(LoadScopeScheduling):
     """Keeps together, on one of several processes, the tests that share what was dear to set up."""
 
     @override
     def _split_scope(self, nodeid: str) -> str:
         path, _, test = nodeid.partition("::")
-        return f"{path} {next((name for name in _NAMES if name in test), '')}"
+        answers = next((_BY_NAME[name] for name in _NAMES if name in test), None)
+        if answers is None:
+            return path
+        if path not in _OF_EVERY_COMBINATION or answers in covering():
+            return f"{path} {name_of(answers)}"
+        # One front end after the other, as it is built once for all that have it.
+        kept = ("tenancy_model", "auth_provider", "frontend")
+        return f"every combination {' '.join(answers[question] for question in kept)}"
 
 
+_BY_NAME = {name_of(answers): answers for answers in combinations()}
 # Longest first, as a shorter name may be a part of it.
-_NAMES = sorted(map(name_of, combinations()), key=len, reverse=True)
+_NAMES = sorted(_BY_NAME, key=len, reverse=True)
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> _Grouped:
     """Not by pytest-xdist's own marks for groups, which pytest 9.2 does not let it set."""
     return _Grouped(config, log)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say how each combination did, where every process's reports come together."""
+    if os.environ.get("PYTEST_XDIST_WORKER"):
+        return
+    summary.write(terminalreporter, _NAMES)

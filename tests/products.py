@@ -1,6 +1,5 @@
 """The products that the tests drive: one per combination, rendered, set up and started once."""
 
-import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,19 +7,32 @@ from pathlib import Path
 import pytest
 
 from driving import Product
-from rendering import Answers, render
+from rendering import Answers
+from workspace import Workspace
 
 
 @pytest.fixture(scope="session")
-def product(source: Path, combination: Answers) -> Iterator[Product]:
-    """A combination, set up. `product.running()` starts it, or goes on with what runs."""
-    with tempfile.TemporaryDirectory(prefix="copier-saas-") as scratch:
+def workspace() -> Iterator[Workspace]:
+    """Where one combination after another is set up."""
+    with tempfile.TemporaryDirectory(prefix="copier-saas-") as folder:
         # Root's servers run as another user, who has to reach their files.
-        Path(scratch).chmod(0o755)
-        product = Product(render(source, Path(scratch, "acme"), combination), combination)
-        product.make("setup")
-        try:
-            yield product
-        finally:
-            product.abandon()
-            shutil.rmtree(product.repository, ignore_errors=True)
+        Path(folder).chmod(0o755)
+        yield Workspace(Path(folder))
+
+
+@pytest.fixture(scope="session")
+def product(rendered: Path, combination: Answers, workspace: Workspace) -> Iterator[Product]:
+    """A combination, set up. `product.running()` starts it, or goes on with what runs.
+
+    Its front end is built, once for all combinations that have the same one.
+    """
+    workspace.hold(rendered)
+    product = Product(workspace.repository, combination)
+    product.make("setup")
+    if product.has_front_end and not workspace.front_end_is_built:
+        product.build_front_end()
+        workspace.front_end_was_built()
+    try:
+        yield product
+    finally:
+        product.abandon()

@@ -76,6 +76,32 @@ def _accepted() -> list[Answers]:
         return [answers for answers in every if _accepts(source, Path(scratch, "copy"), answers)]
 
 
+def matrix() -> list[Answers]:
+    """The combinations that are checked, started and driven: all, or those that MATRIX selects.
+
+    MATRIX holds words like `queue_backend=celery` or `auth_provider=oidc,supabase`; a combination
+    is selected when every word is true of it. `all` selects all.
+
+    Raises:
+        ValueError: a word names no question, an answer that is not offered, or nothing is left.
+    """
+    selected = combinations()
+    for word in os.environ.get(SELECTION, "").replace("all", "").split():
+        question, _, wanted = word.partition("=")
+        offered = choices().get(question)
+        if offered is None:
+            raise ValueError(f"{SELECTION}: {word}: name one of {', '.join(choices())}")
+        if unknown := set(wanted.split(",")) - set(offered):
+            raise ValueError(f"{SELECTION}: {word}: {unknown} is none of {', '.join(offered)}")
+        selected = [answers for answers in selected if answers[question] in wanted.split(",")]
+    if not selected:
+        raise ValueError(f"{SELECTION}: these answers do not go together")
+    return selected
+
+
+SELECTION = "MATRIX"
+"""The environment's name for what is selected of the matrix."""
+
 _TAKE_TURNS = {"database_host", "frontend"}
 
 

@@ -32,15 +32,21 @@ from driving import (
 )
 from forging import FORGERIES, FORGERIES_OF, Forger
 from people import People
-from rendering import covering, name_of
+from rendering import Answers, covering, matrix, name_of
 
 pytest_plugins = ["products"]
 
 pytestmark = pytest.mark.parametrize(
-    "combination", covering(), ids=name_of, indirect=True, scope="session"
+    "combination", matrix(), ids=name_of, indirect=True, scope="session"
 )
 
-PEOPLE = People(rows=100_000, bad=1_000)
+# What takes long, and does not depend on how the answers meet.
+thorough = pytest.mark.among(covering())
+
+MANY = People(rows=100_000, bad=1_000)
+FEWER = People(rows=25_000, bad=250)
+"""Enough for several chunks, in each of the many combinations."""
+
 LOGINS = ("app_api", "app_worker", "migrator")
 
 
@@ -64,9 +70,10 @@ def client(running: Product) -> Client:
 
 @dataclass(frozen=True)
 class Imported:
-    """What an import of 100,000 rows looked like from outside, while it ran and afterwards."""
+    """What a large import looked like from outside, while it ran and afterwards."""
 
     client: Client
+    people: People
     request_id: str
     accepted: httpx.Response
     right_after: dict[str, Any]
@@ -80,12 +87,15 @@ class Imported:
 
 
 @pytest.fixture(scope="module")
-def imported(product: Product, tmp_path_factory: pytest.TempPathFactory) -> Imported:
+def imported(
+    product: Product, combination: Answers, tmp_path_factory: pytest.TempPathFactory
+) -> Imported:
     product.running()
     client, stranger = product.sign_in(), product.sign_in("u9")
-    people = PEOPLE.write(tmp_path_factory.mktemp("people") / "people.csv")
+    people = MANY if combination in covering() else FEWER
+    file = people.write(tmp_path_factory.mktemp("people") / "people.csv")
     with client.listening() as socket, stranger.listening() as elsewhere:
-        accepted = client.upload(people, request_id="upload-of-100000")
+        accepted = client.upload(file, request_id="upload-of-100000")
         assert accepted.status_code == 202, accepted.text
         import_id = accepted.json()["id"]
         right_after = client.get(f"/imports/{import_id}")
@@ -96,6 +106,7 @@ def imported(product: Product, tmp_path_factory: pytest.TempPathFactory) -> Impo
             heard_elsewhere.append(receive(elsewhere))
     return Imported(
         client=client,
+        people=people,
         request_id="upload-of-100000",
         accepted=accepted,
         right_after=right_after,
@@ -152,6 +163,7 @@ def test_without_a_token_nobody_is_let_in(running: Product) -> None:
         assert answer.headers["www-authenticate"].startswith("Bearer")
 
 
+@thorough
 def test_a_second_make_dev_says_that_one_runs(running: Product) -> None:
     second = running.try_make("dev")
     assert second.returncode != 0
@@ -256,22 +268,22 @@ def test_an_upload_is_accepted_before_the_work_is_done(imported: Imported) -> No
     assert imported.accepted.json() == {"id": imported.id, "status": "queued"}
     assert imported.accepted.headers["x-request-id"] == imported.request_id
     assert imported.right_after["status"] in {"queued", "running"}
-    assert imported.right_after["rows_done"] < PEOPLE.rows
+    assert imported.right_after["rows_done"] < imported.people.rows
 
 
 def test_progress_arrives_while_it_runs(imported: Imported) -> None:
     facts = [event["data"] for event in imported.events]
     done = [fact["rows_done"] for fact in facts]
     assert done == sorted(done)
-    between = {count for count in done if 0 < count < PEOPLE.rows}
+    between = {count for count in done if 0 < count < imported.people.rows}
     assert len(between) > 2
-    assert {fact["rows_total"] for fact in facts if fact["rows_done"]} == {PEOPLE.rows}
+    assert {fact["rows_total"] for fact in facts if fact["rows_done"]} == {imported.people.rows}
     assert facts[-1] == {
         "import_id": imported.id,
         "status": "succeeded",
-        "rows_total": PEOPLE.rows,
-        "rows_done": PEOPLE.rows,
-        "rows_rejected": PEOPLE.bad,
+        "rows_total": imported.people.rows,
+        "rows_done": imported.people.rows,
+        "rows_rejected": imported.people.bad,
         "error": None,
     }
     ids = [event["id"] for event in imported.events]
@@ -281,19 +293,19 @@ def test_progress_arrives_while_it_runs(imported: Imported) -> None:
 def test_every_good_row_is_a_contact(imported: Imported) -> None:
     client = imported.client
     assert imported.ended["status"] == "succeeded"
-    assert imported.ended["rows_done"] == imported.ended["rows_total"] == PEOPLE.rows
+    assert imported.ended["rows_done"] == imported.ended["rows_total"] == imported.people.rows
     contacts = client.sql(
         "select name, email, company, amount::text from contacts"  # noqa: S608  # one of two words
         f" where {client.product.tenant_column} = %s",
         client.tenant_id,
     )
-    assert len(contacts) == PEOPLE.good == 99_000
-    assert set(contacts) == set(PEOPLE.contacts())
+    assert len(contacts) == imported.people.good
+    assert set(contacts) == set(imported.people.contacts())
 
 
 def test_every_bad_row_can_be_downloaded(imported: Imported) -> None:
-    assert imported.ended["rows_rejected"] == PEOPLE.bad == 1_000
-    assert imported.client.rejected_rows(imported.id) == PEOPLE.rejected_csv
+    assert imported.ended["rows_rejected"] == imported.people.bad
+    assert imported.client.rejected_rows(imported.id) == imported.people.rejected_csv
 
 
 def test_every_row_is_on_the_audit_trail(imported: Imported) -> None:
@@ -308,7 +320,7 @@ def test_every_row_is_on_the_audit_trail(imported: Imported) -> None:
     )
     # The worker acts for the person who uploaded, under the upload's request id.
     ((count, rows, actor_ids, _, request_ids, complete),) = recorded
-    assert (count, rows) == (PEOPLE.good, PEOPLE.good)
+    assert (count, rows) == (imported.people.good, imported.people.good)
     assert actor_ids == [user_id]
     assert request_ids == [imported.request_id]
     assert complete
@@ -634,6 +646,7 @@ def test_forged_tokens_are_refused(running: Product) -> None:
 # --- Connections ---
 
 
+@thorough
 def test_an_idle_connection_outlives_the_patience_of_a_proxy(running: Product) -> None:
     """A server that hangs up first does so, now and then, while a proxy's request is coming."""
     address = httpx.URL(running.url)
@@ -689,9 +702,27 @@ def test_the_documentation_needs_no_other_site(running: Product) -> None:
     assert {f"{API}/contacts", f"{API}/imports", f"{API}/me"} <= paths.keys()
 
 
+# --- The front end ---
+
+
+def test_the_front_end_is_served(running: Product) -> None:
+    """As production serves it; what people do with it is done in a browser elsewhere."""
+    if not running.has_front_end:
+        pytest.skip("its front end lives elsewhere")
+    with httpx.Client(base_url=running.web_url, trust_env=False, timeout=60.0) as http:
+        landing = http.get("/")
+        assert landing.status_code == 200
+        assert "sha256-" in landing.headers["content-security-policy"]
+        application = http.get("/app", follow_redirects=True)
+        assert application.status_code == 200
+        assert application.url.path == "/sign-in"
+        assert "'nonce-" in application.headers["content-security-policy"]
+
+
 # --- Operation ---
 
 
+@thorough
 def test_the_queue_can_be_looked_into(running: Product) -> None:
     """Where it has a dashboard: on this machine, by this machine's name."""
     said = running.said()
@@ -711,6 +742,7 @@ def test_the_doctor_finds_nothing(running: Product) -> None:
     running.make("doctor")
 
 
+@thorough
 def test_migrating_again_changes_nothing(running: Product) -> None:
     client = running.sign_in()
     contact = client.add_contact()
@@ -719,6 +751,7 @@ def test_migrating_again_changes_nothing(running: Product) -> None:
     assert client.everything("/contacts") == [contact]
 
 
+@thorough
 def test_ctrl_c_leaves_no_process_and_a_second_start_keeps_the_data(product: Product) -> None:
     client = product.running().sign_in()
     contact = client.add_contact()
@@ -735,6 +768,7 @@ def test_ctrl_c_leaves_no_process_and_a_second_start_keeps_the_data(product: Pro
     assert client.everything("/contacts") == [contact]
 
 
+@thorough
 def test_ctrl_c_during_an_import_loses_nothing(product: Product, tmp_path: Path) -> None:
     people = People(rows=30_000, bad=30)
     client = product.running(IMPORT_CHUNK_ROWS="500").sign_in()
@@ -749,6 +783,7 @@ def test_ctrl_c_during_an_import_loses_nothing(product: Product, tmp_path: Path)
     assert client.rejected_rows(import_id) == people.rejected_csv
 
 
+@thorough
 def test_many_requests_at_once_are_all_answered(client: Client) -> None:
     """More than there are database connections."""
     statuses: list[int] = []

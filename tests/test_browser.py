@@ -20,7 +20,7 @@ pytestmark = pytest.mark.parametrize(
 
 ROWS = 20_000
 MARKUP = "<img src=x onerror=alert(1)>"
-SETTINGS = {"WEB": "production", "SEED": "1", "IMPORT_CHUNK_ROWS": "500"}
+SETTINGS = {"SEED": "1", "IMPORT_CHUNK_ROWS": "500"}
 
 
 @pytest.fixture(scope="session")

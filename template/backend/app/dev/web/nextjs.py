@@ -1,5 +1,5 @@
-"""Next.js: with the tools of development, as production serves it (WEB=production), or for once not
-at all (WEB=none).
+"""Next.js: with the tools of development, as production serves it (WEB=production, and WEB=built by
+the last build), or for once not at all (WEB=none).
 """  # noqa: D205
 
 from collections.abc import Mapping
@@ -12,6 +12,7 @@ SETTINGS: Mapping[str, str] = {"ALLOWED_ORIGINS": address()}
 """The WebSocket is opened by a page, through the front end's server."""
 
 _FOLDER = REPOSITORY / "frontend"
+_SERVER = ".next/standalone/server.js"
 # Not 127.0.0.1, which Next turns into this name when a proxy rewrites a request, and then takes for
 # another host.
 _HOST = "localhost"
@@ -45,18 +46,22 @@ def front_end(api: str, sign_in: Mapping[str, str]) -> FrontEnd | None:
                 *("--hostname", _HOST, "--port", str(port)),
             ]
             return FrontEnd(port, command, _FOLDER, environment)
-        case "production":
+        case "production" | "built" as how:
+            if how == "built" and not (_FOLDER / _SERVER).exists():
+                raise DevelopmentError("WEB=built finds no build yet: WEB=production makes one.")
             return FrontEnd(
                 port,
-                [*_WITH_NODE, "node", ".next/standalone/server.js"],
+                [*_WITH_NODE, "node", _SERVER],
                 _FOLDER,
                 {**environment, "PORT": str(port), "HOSTNAME": _HOST},
-                build=[*_WITH_NODE, "npm", "run", "build"],
+                build=[*_WITH_NODE, "npm", "run", "build"] if how == "production" else None,
             )
         case "none":
             return None
         case other:
-            raise DevelopmentError(f"WEB must be development, production or none, not {other!r}.")
+            raise DevelopmentError(
+                f"WEB must be development, production, built or none, not {other!r}."
+            )
 
 
 def _port() -> int:
