@@ -598,6 +598,7 @@ def test_a_tenant_that_is_suspended_is_out_at_once(running: Product) -> None:
     assert client.everything("/contacts") == [contact]
 
 
+@thorough
 @pytest.mark.usefixtures("organizations")
 def test_a_member_is_out_at_once(running: Product) -> None:
     admin = running.sign_in()

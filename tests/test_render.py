@@ -6,6 +6,8 @@ import shutil
 import subprocess
 import sys
 import tomllib
+from collections.abc import Collection
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -154,12 +156,33 @@ def test_a_name_changes_only_the_files_with_values(rendered: Path, odd: Path, so
     names = {path.relative_to(rendered) for path in files_of(rendered)}
     assert names == {path.relative_to(odd) for path in files_of(odd)}
     changed = {name for name in names if text_of(rendered / name) != text_of(odd / name)}
-    templated = {
-        path.relative_to(source / "template").with_suffix("")
-        for path in (source / "template").rglob("*.jinja")
-    }
     assert changed
-    assert changed <= templated
+    assert changed <= templated_files(source)
+
+
+def _other_answers() -> list[tuple[str, str]]:
+    return [
+        (question, answer)
+        for question, offered in choices().items()
+        for answer in offered
+        if answer != questions()[question]["default"]
+    ]
+
+
+def content_of(repository: Path) -> dict[Path, bytes]:
+    return {path.relative_to(repository): path.read_bytes() for path in files_of(repository)}
+
+
+def templated_files(source: Path) -> set[Path]:
+    """The files that hold Jinja, as they are named once rendered."""
+    template = source / "template"
+    return {path.relative_to(template).with_suffix("") for path in template.rglob("*.jinja")}
+
+
+@pytest.fixture(scope="session")
+def defaults(source: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[Path, bytes]:
+    """What the default answers render to."""
+    return content_of(render(source, tmp_path_factory.mktemp("defaults") / "acme", {}))
 
 
 # Chance has no eye for how answers meet.
@@ -174,20 +197,24 @@ def test_the_same_answers_render_the_same_bytes(
         assert twin.stat().st_mode == path.stat().st_mode, path
 
 
-def test_answers_change_only_their_own_files(source: Path, tmp_path: Path) -> None:
-    """Each offered answer against its question's default: it must make a difference."""
-    default = render(source, tmp_path / "default", {})
-    before = {path.relative_to(default): path.read_bytes() for path in files_of(default)}
-    for question, offered in choices().items():
-        for choice in offered:
-            if choice == questions()[question]["default"]:
-                continue
-            other = render(source, tmp_path / choice, {question: choice})
-            after = {path.relative_to(other): path.read_bytes() for path in files_of(other)}
-            del after[Path(".copier-answers.yml")]
-            assert after.items() - before.items() or before.keys() - after.keys(), (
-                f"{question}={choice} changes nothing"
-            )
+@pytest.mark.parametrize(("question", "answer"), _other_answers())
+def test_an_answer_changes_its_own_files_and_no_others(
+    source: Path, defaults: dict[Path, bytes], tmp_path: Path, question: str, answer: str
+) -> None:
+    """Each answer in the place of its question's default."""
+    chosen = content_of(render(source, tmp_path / "acme", {question: answer}))
+    of_others = {path for other in choices() if other != question for path in owned_by(other)}
+    of_others -= {
+        Path("frontend"),
+        *owned_by(question),
+    }  # all of which is the answer's to leave out
+    added, removed = chosen.keys() - defaults.keys(), defaults.keys() - chosen.keys()
+    changed = {path for path in chosen.keys() & defaults.keys() if chosen[path] != defaults[path]}
+    assert added | removed or changed - {Path(".copier-answers.yml")}, "it makes no difference"
+    assert all(is_below(path, owned_by(question)) for path in added | removed)
+    assert not {path for path in changed if is_below(path, of_others)}
+    # What is shared is shared as it stands, but for files with something to fill in.
+    assert changed <= templated_files(source)
 
 
 # --- The table of what each answer leaves out ---
@@ -198,6 +225,32 @@ def excluded_unless_chosen(**answers: str) -> set[str]:
     (table,) = questionnaire()["_exclude"]
     patterns = Environment(autoescape=False).from_string(table).render(answers).splitlines()  # noqa: S701
     return {pattern for pattern in patterns if pattern.startswith("/")}
+
+
+@cache
+def owned_by(question: str) -> frozenset[Path]:
+    """The paths that the table leaves out for some answer to a question, and not for every."""
+    rows = [
+        excluded_unless_chosen(**_with_what_follows({question: answer}))
+        for answer in choices()[question]
+    ]
+    always = frozenset[str].intersection(*map(frozenset, rows))
+    return frozenset(Path(row.lstrip("/")) for row in frozenset[str]().union(*rows) - always)
+
+
+def _with_what_follows(answers: dict[str, str]) -> dict[str, str]:
+    """The answers, and those that are worked out of them and not asked for."""
+    known = {name: str(questions()[name]["default"]) for name in choices()} | answers
+    hidden = {
+        name: Environment(autoescape=False).from_string(details["default"]).render(known).strip()  # noqa: S701
+        for name, details in questionnaire().items()
+        if not name.startswith("_") and details.get("when") is False
+    }
+    return known | hidden
+
+
+def is_below(path: Path, owned: Collection[Path]) -> bool:
+    return any(path == other or other in path.parents for other in owned)
 
 
 def test_the_defaults_leave_out_nothing_of_their_own() -> None:
