@@ -16,6 +16,7 @@ from app.choices import tenancy
 from app.database import Session
 from app.features.imports.csv_file import HEADER, Batch, Row, count_rows, read_batches
 from app.settings import get_settings
+from app.statements import first, scalar
 from app.storage import Files
 
 # If the server crashes and forgets a chunk's commit, it forgets rows and progress together, and the
@@ -233,7 +234,7 @@ async def _commit(
 ) -> dict[str, Any]:
     target = {"import_id": payload.import_id}
     async with job.transaction() as session:
-        await session.execute(_HURRY)
+        await first(session, _HURRY, {})
         known = await accept(session, chunk) if chunk.contacts else []
         rejected = chunk.rejected + [_rejected(row, "email", _DUPLICATE) for row in known]
         if rejected:
@@ -241,7 +242,7 @@ async def _commit(
         if before:
             await before
         advance = {"before": chunk.before, "done": chunk.last, "rejected": len(rejected)}
-        progress: dict[str, Any] | None = await session.scalar(_ADVANCE, target | advance)
+        progress: dict[str, Any] | None = await scalar(session, _ADVANCE, target | advance)
         if progress is None:
             raise jobs.JobGone(f"another worker is ahead with import {payload.import_id}")
         await job.progressed(session)
@@ -263,11 +264,11 @@ async def _accept_new(session: Session, chunk: _Chunk) -> list[Row]:
 def _rows(chunk: _Chunk, numbers: set[int]) -> list[Row]:
     """Rows by their numbers among the contacts of a chunk."""
     found: list[Row] = []
-    first = 1
+    number = 1
     for batch, places in chunk.contacts:
-        asked = (place for n, place in enumerate(places, first) if n in numbers)
+        asked = (place for n, place in enumerate(places, number) if n in numbers)
         found += batch.rows(asked)
-        first += len(places)
+        number += len(places)
     return found
 
 
