@@ -3,6 +3,7 @@
 import asyncio
 import gc
 import signal
+import sys
 from importlib import import_module
 
 import structlog
@@ -20,6 +21,10 @@ from app.settings import Settings, get_settings
 from app.storage import Storage
 
 log = structlog.get_logger()
+
+_SWITCH_SECONDS = 0.001
+"""How long a thread that reads a file may keep the event loop waiting: Python's own 5 ms would pass
+with each answer of the database, whose connection is idle meanwhile."""
 
 for _module in managing.TASKS:
     import_module(_module)  # declares tasks as well
@@ -66,4 +71,5 @@ def main() -> None:
     logs.configure(level=settings.log_level, readable=settings.environment == "development")
     # What is loaded by now stays: a job that makes many objects need not have it looked through.
     gc.freeze()
+    sys.setswitchinterval(_SWITCH_SECONDS)
     asyncio.run(work(settings))

@@ -5,7 +5,8 @@ from decimal import Decimal
 
 import pytest
 
-from app.features.imports.csv_file import BadFile, Row, check_file, read_batches
+from app.features.contacts.rules import LONGEST_EMAIL
+from app.features.imports.csv_file import BadFile, Row, check_file, count_rows, read_batches
 
 HEADER = b"name,email,company,amount\n"
 
@@ -28,6 +29,7 @@ def read(content: bytes, *, after: int = 0) -> list[Row]:
             assert rejected == [row for row in own if row.rejection]
             rows += own
         assert [row.number for row in rows] == list(range(after + 1, after + 1 + len(rows)))
+    assert count_rows(lambda: io.BytesIO(content)) == after + len(rows)
     return rows
 
 
@@ -175,6 +177,23 @@ def test_quotes_change_nothing(fields: list[str]) -> None:
 def test_blank_lines_are_not_rows() -> None:
     first, second = rows_of(HEADER + b"\n\nAnn,ann@x.org,,1\n\n\nBob,bob@x.org,,2\n\n")
     assert [(row.number, row.line) for row in (first, second)] == [(1, 4), (2, 7)]
+
+
+def test_a_blank_line_is_no_row_wherever_the_file_is_cut_for_reading() -> None:
+    row = b"Ann,ann@x.org,,1\n"
+    short = HEADER + row * ((1024 * 1024 - len(HEADER)) // len(row) - 1)
+    long = b"N" * (1024 * 1024 - len(short) - len(row)) + row
+    assert len(short + long) == 1024 * 1024
+    rows = rows_of(short + long + b"\nBob,bob@x.org,,2")
+    assert len(rows) == short.count(b"\n") + 1
+    assert rows[-1].contact == ("Bob", "bob@x.org", "", "2")
+
+
+@pytest.mark.parametrize("length", [253, 254, 255, 256])
+def test_an_email_is_as_long_as_it_is_in_a_contact(length: int) -> None:
+    email = "a@" + "b" * (length - 6) + ".org"
+    rows = rows_of(HEADER + f"Ann,{email},,1\n".encode() + b"Bob,b@x.org,,2\nZo,-,,3\n")
+    assert [row.contact is not None for row in rows] == [length <= LONGEST_EMAIL, True, False]
 
 
 def test_reading_continues_behind_what_is_done() -> None:

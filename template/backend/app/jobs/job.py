@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from app import choices
 from app.database import Session
 from app.realtime.events import Channel
+from app.statements import first
 from app.storage import Files, Storage
 from app.tenancy.session import transaction
 
@@ -92,7 +93,7 @@ class Job:
             JobGone: the job was given to another worker, who would do the same again.
         """  # noqa: D205
         still_mine = {"id": self.id, "worker_id": self._worker_id}
-        if (await session.execute(_PROGRESSED, still_mine)).one_or_none() is None:
+        if await first(session, _PROGRESSED, still_mine) is None:
             raise JobGone(str(self.id))
 
     async def publish(self, type_: str, data: dict[str, Any]) -> None:

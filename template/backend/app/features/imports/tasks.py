@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from itertools import compress, islice
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -12,9 +12,11 @@ from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
 
 from app import jobs
-from app.database import Session, driver_of
+from app.choices import tenancy
+from app.database import Session
 from app.features.imports.csv_file import HEADER, Batch, Row, count_rows, read_batches
 from app.settings import get_settings
+from app.statements import first, scalar
 from app.storage import Files
 
 # If the server crashes and forgets a chunk's commit, it forgets rows and progress together, and the
@@ -23,6 +25,10 @@ from app.storage import Files
 _HURRY = text("""
     select set_config('synchronous_commit', 'off', true), set_config('lock_timeout', '30s', true)
 """)
+_AS_JSON = """
+    json_build_object('import_id', id, 'status', status, 'rows_total', rows_total,
+        'rows_done', rows_done, 'rows_rejected', rows_rejected, 'error', error)
+"""
 _BEGIN = text("""
     update imports
     set status = 'running', started_at = coalesce(started_at, now()),
@@ -34,11 +40,13 @@ _COUNTED = text("update imports set rows_total = :rows_total where id = :import_
 
 # The commit that advances the import holds the rows themselves, and goes through only where the
 # chunk before it left off: that is what makes the effect happen exactly once.
-_ADVANCE = text("""
+_ADVANCE = text(
+    f"""
     update imports set rows_done = :done, rows_rejected = rows_rejected + :rejected
     where id = :import_id and rows_done = :before and status = 'running'
-    returning id
-""")
+    returning {_AS_JSON}
+"""  # noqa: S608  # both halves stand here
+)
 _FINISH = text("""
     update imports set status = 'succeeded', rows_total = rows_done, finished_at = now()
     where id = :import_id and status = 'running'
@@ -47,22 +55,21 @@ _FAIL = text("""
     update imports set status = 'failed', error = :reason, finished_at = now()
     where id = :import_id and status in ('queued', 'running')
 """)
-_PROGRESS = text("""
-    select json_build_object('import_id', id, 'status', status, 'rows_total', rows_total,
-        'rows_done', rows_done, 'rows_rejected', rows_rejected, 'error', error)
-    from imports where id = :import_id
-""")
+_PROGRESS = text(
+    f"select {_AS_JSON} from imports where id = :import_id"  # noqa: S608  # both halves stand here
+)
 # A chunk travels as one text for each column, its fields parted by a character that none of them
-# holds. COPY is refused under row level security, and a temporary table would be one more copy.
-_INSERT = """
-    insert into contacts (id, name, email, company, amount)
-    select app.uuid_v7_nth((select app.uuid_v7()), r.n), r.name, r.email, coalesce(r.company, ''),
-        cast(r.amount as numeric)
+# holds. COPY is refused under row level security, and a temporary table would be one more copy. The
+# tenant is named, because a default is worked out anew for every row.
+_INSERT = f"""
+    insert into contacts ({tenancy.TENANT_COLUMN}, id, name, email, company, amount)
+    select (select app.default_tenant_id()), app.uuid_v7_nth((select app.uuid_v7()), r.n),
+        r.name, r.email, coalesce(r.company, ''), cast(r.amount as numeric)
     from rows from (
         string_to_table(:name, chr(31)), string_to_table(:email, chr(31)),
         string_to_table(:company, chr(31)), string_to_table(:amount, chr(31))
     ) with ordinality as r (name, email, company, amount, n)
-"""
+"""  # noqa: S608  # the column's name is ours
 _ACCEPT_ALL = text(_INSERT)
 _ACCEPT_NEW = text(
     f"""
@@ -141,7 +148,7 @@ async def run_import(job: jobs.Job, payload: RunImport) -> None:
 
 
 def _count(files: Files, name: str) -> int:
-    return count_rows(files.open(name))
+    return count_rows(lambda: files.open(name))
 
 
 def file_of(import_id: UUID) -> str:
@@ -210,46 +217,58 @@ async def _write(job: jobs.Job, payload: RunImport, chunks: Iterator[_Chunk]) ->
 async def _import(
     job: jobs.Job, payload: RunImport, chunk: _Chunk, before: asyncio.Task[None] | None
 ) -> None:
+    try:
+        progress = await _commit(job, payload, chunk, before, _accept_all)
+    except IntegrityError:
+        # Looking for conflicts costs as much as a third of the insert, and few chunks have one.
+        progress = await _commit(job, payload, chunk, before, _accept_new)
+    await job.publish("import.progress", progress)
+
+
+async def _commit(
+    job: jobs.Job,
+    payload: RunImport,
+    chunk: _Chunk,
+    before: asyncio.Task[None] | None,
+    accept: Callable[[Session, _Chunk], Awaitable[list[Row]]],
+) -> dict[str, Any]:
     target = {"import_id": payload.import_id}
     async with job.transaction() as session:
-        await session.execute(_HURRY)
-        known = await _accept(session, chunk) if chunk.contacts else []
+        await first(session, _HURRY, {})
+        known = await accept(session, chunk) if chunk.contacts else []
         rejected = chunk.rejected + [_rejected(row, "email", _DUPLICATE) for row in known]
         if rejected:
             await session.execute(_REJECT, target | {"rows": json.dumps(rejected)})
         if before:
             await before
         advance = {"before": chunk.before, "done": chunk.last, "rejected": len(rejected)}
-        if (await session.execute(_ADVANCE, target | advance)).one_or_none() is None:
+        progress: dict[str, Any] | None = await scalar(session, _ADVANCE, target | advance)
+        if progress is None:
             raise jobs.JobGone(f"another worker is ahead with import {payload.import_id}")
         await job.progressed(session)
-        progress = await session.scalar(_PROGRESS, target)
-    await job.publish("import.progress", progress)
+    return progress
 
 
-async def _accept(session: Session, chunk: _Chunk) -> list[Row]:
-    """Insert contacts; return the rows whose email exists already.
-
-    Looking for conflicts costs as much as a third of the insert, and few chunks have one.
-    """
-    driver = await driver_of(session)
-    try:
-        async with driver.transaction():
-            await session.execute(_ACCEPT_ALL, chunk.fields)
-    except IntegrityError:
-        refused = await session.execute(_ACCEPT_NEW, chunk.fields)
-        return _rows(chunk, {n for (n,) in refused})
+async def _accept_all(session: Session, chunk: _Chunk) -> list[Row]:
+    """Insert the contacts, none of which may have an email that exists already."""
+    await session.execute(_ACCEPT_ALL, chunk.fields)
     return []
+
+
+async def _accept_new(session: Session, chunk: _Chunk) -> list[Row]:
+    """Insert contacts; return the rows whose email exists already."""
+    refused = await session.execute(_ACCEPT_NEW, chunk.fields)
+    return _rows(chunk, {n for (n,) in refused})
 
 
 def _rows(chunk: _Chunk, numbers: set[int]) -> list[Row]:
     """Rows by their numbers among the contacts of a chunk."""
     found: list[Row] = []
-    first = 1
+    number = 1
     for batch, places in chunk.contacts:
-        asked = (place for n, place in enumerate(places, first) if n in numbers)
+        asked = (place for n, place in enumerate(places, number) if n in numbers)
         found += batch.rows(asked)
-        first += len(places)
+        number += len(places)
     return found
 
 
