@@ -21,11 +21,11 @@ from fastapi.routing import iter_route_contexts
 from psycopg.types.json import Jsonb
 from starlette.routing import WebSocketRoute
 
-from app.auth.permissions import MEANINGS, NO_SCOPES
 from app.choices import tenancy
 from app.command_choices import tenancy as roles
 from app.dev.choices import provider
 from app.dev.servers import Connections
+from app.features.api_keys.schemas import SCOPES
 from app.main import create_app
 from app.settings import Settings
 from tests import sample_rows
@@ -178,7 +178,7 @@ class World:
         made = await self.http.post(
             "/api/v1/api-keys",
             headers={"Authorization": f"Bearer {self.token_of(tenant)}"},
-            json={"name": "robot", "scopes": [name for name in MEANINGS if name not in NO_SCOPES]},
+            json={"name": "robot", "scopes": SCOPES},
         )
         assert made.status_code == 201, made.text
         return made.json()["key"], made.json()["id"]

@@ -75,6 +75,7 @@ async def export(caller: Caller, form: Format, filters: Filters) -> AsyncIterato
         if wanted := [event for _, event in found if event is not None]:
             yield write(wanted)
         if len(found) < _PIECE:
+            await caller.prove_again()
             return
         place = {"cursor": found[-1][0]}
 

@@ -170,6 +170,7 @@ async def rejected_rows(caller: Caller, import_id: UUID) -> AsyncIterator[str]:
         buffer.seek(0)
         buffer.truncate()
         if len(rows) < _PAGE_OF_REJECTIONS:
+            await caller.prove_again()
             return
 
 
