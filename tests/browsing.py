@@ -53,7 +53,7 @@ class Tab:
         self.context.set_default_timeout(PAGE_SECONDS * 1000)
         if theirs:
             # Their page may ask for fonts from anywhere.
-            self.context.route(lambda to: not to.startswith((url, theirs)), Route.abort)
+            self.context.route(lambda to: not to.startswith((url, theirs)), _refuse)
         self.page: Page = self.context.new_page()
         self.page.on("console", lambda message: self._note(message.type, message.text))
         self.page.on("pageerror", lambda error: self._note("error", str(error)))
@@ -85,6 +85,10 @@ class Tab:
 
     def close(self) -> None:
         self.context.close()
+
+
+def _refuse(route: Route) -> None:
+    route.abort()
 
 
 def axe(page: Page, source: Path) -> list[str]:
