@@ -7,6 +7,7 @@ import re
 import secrets
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import quote
 
 import httpx
 import pytest
@@ -244,6 +245,53 @@ def test_a_contact_is_added_changed_and_deleted(tab: Tab) -> None:
     page.get_by_role("dialog").get_by_role("button", name="Delete").click()
     page.wait_for_url("**/app/contacts")
     expect(page.get_by_role("link", name=MARKUP)).to_have_count(0)
+
+
+def test_markup_stays_text_wherever_people_can_write_it(running: Product, tab: Tab) -> None:
+    """As an element it would ask for `x`, and its handler break the policy: the tab would tell."""
+    somebody = f"mallory-{secrets.token_hex(4)}"
+    if decides_itself(running):
+        page = sign_in_as_somebody_new(tab, somebody, f"{somebody}@example.com")
+        page.get_by_label("Its name").fill(MARKUP)
+        page.get_by_role("button", name="Make it").click()
+        expect(page.get_by_text(f"What happened lately in {MARKUP}.")).to_be_visible()
+    else:
+        page = sign_in(tab)
+
+    page.goto("/app/imports")
+    page.wait_for_load_state("networkidle")
+    quoted = '"' + MARKUP + '"'
+    rows = [
+        "name,email,company,amount",
+        f"{quoted},{somebody}@example.com,{quoted},1",
+        f"{quoted},{quoted},{quoted},{quoted}",
+    ]
+    drop(page, "[data-testid=drop]", f"{MARKUP}.csv", "\n".join([*rows, ""]))
+    expect(page.get_by_role("cell", name=MARKUP).first).to_be_visible()
+    page.get_by_role("button", name="Import these contacts").click()
+    page.wait_for_url(re.compile(r"/app/imports/[0-9a-f-]{36}$"))
+    expect(page.get_by_text("Imported", exact=True)).to_be_visible(timeout=180_000)
+    expect(page.get_by_role("cell", name=MARKUP).first).to_be_visible()
+
+    page.goto("/app/api-keys")
+    page.get_by_label("Name", exact=True).fill(MARKUP)
+    page.get_by_role("button", name="Make a key").click()
+    expect(page.get_by_role("cell", name=MARKUP).first).to_be_visible()
+
+    asked = quote(MARKUP, safe="")
+    pages = {
+        "/app": MARKUP,
+        "/app/imports": f"{MARKUP}.csv",
+        "/app/contacts": MARKUP,
+        f"/app/contacts?q={asked}": MARKUP,
+        "/app/audit?table=contacts": MARKUP,
+        f"/app/audit?actor={asked}&action={asked}&table={asked}": "No record fits these filters.",
+        f"/sign-in?error={asked}&to={asked}": "Sign in",
+    }
+    for path, shown in pages.items():
+        page.goto(path)
+        expect(page.get_by_text(shown).first).to_be_attached()
+        assert page.locator("[onerror]").count() == 0, path
 
 
 def test_a_key_is_shown_once_and_works_until_it_is_revoked(running: Product, tab: Tab) -> None:

@@ -323,6 +323,11 @@ def test_supabase_an_account_is_made_and_confirmed_by_mail(
     back = gotrue.verify(dict(httpx.URL(gotrue.mails[email]).params))
     elsewhere = httpx.get(back, trust_env=False)
     assert elsewhere.headers["location"] == "/sign-in?error=link"
+    at_supabase.go("/sign-in?error=link")
+    expect(page.get_by_text("That link is no longer good.")).to_be_visible()
+    # An address says in nobody's words but ours what went wrong.
+    at_supabase.go("/sign-in?error=Call+555+now")
+    expect(page.get_by_text("555")).to_have_count(0)
     gotrue.sign_up({"redirect_to": back.partition("?")[0]}, gotrue.asked[email])
     at_supabase.go(gotrue.verify(dict(httpx.URL(gotrue.mails[email]).params)))
     assert page.url == f"{supabase_url}/app"
