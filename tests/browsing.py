@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from playwright.sync_api import Browser, Page, Response, sync_playwright
+from playwright.sync_api import Browser, Page, Response, Route, sync_playwright
 
 FLAGS = (
     "--disable-background-networking",
@@ -35,14 +35,25 @@ def chromium() -> Iterator[Browser]:
 
 
 class Tab:
-    """A page of its own cookies, and everything that went wrong in it."""
+    """A page of its own cookies, and everything that went wrong in it.
 
-    def __init__(self, browser: Browser, url: str) -> None:
+    Args:
+        browser: Whose tab.
+        url: The product's.
+        theirs: The only other address that may be asked: the sign-in provider's,
+            whose pages are not ours to judge.
+    """
+
+    def __init__(self, browser: Browser, url: str, theirs: str | None = None) -> None:
         self.url = url
+        self.theirs = theirs
         self.wrong: list[str] = []
         self.frames: list[str] = []
         self.context = browser.new_context(base_url=url, color_scheme="light")
         self.context.set_default_timeout(PAGE_SECONDS * 1000)
+        if theirs:
+            # Their page may ask for fonts from anywhere.
+            self.context.route(lambda to: not to.startswith((url, theirs)), _refuse)
         self.page: Page = self.context.new_page()
         self.page.on("console", lambda message: self._note(message.type, message.text))
         self.page.on("pageerror", lambda error: self._note("error", str(error)))
@@ -54,10 +65,14 @@ class Tab:
 
     def _note(self, kind: str, text: str) -> None:
         # Chromium's own words for an answer that `_look_at` sees with its address.
+        if self.theirs and self.page.url.startswith(self.theirs):
+            return
         if kind in {"error", "warning"} and not text.startswith("Failed to load resource"):
             self.wrong.append(f"{urlsplit(self.page.url).path}: {text}")
 
     def _look_at(self, response: Response) -> None:
+        if self.theirs and response.url.startswith(self.theirs):
+            return
         if not response.url.startswith((self.url, "data:", "blob:")):
             self.wrong.append(f"a request to {response.url}")
         elif response.status >= 400:
@@ -70,6 +85,10 @@ class Tab:
 
     def close(self) -> None:
         self.context.close()
+
+
+def _refuse(route: Route) -> None:
+    route.abort()
 
 
 def axe(page: Page, source: Path) -> list[str]:

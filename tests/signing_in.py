@@ -40,11 +40,23 @@ class Provider:
     Args:
         folder: Where it is installed.
         organization: The claims that every access token has of the user's organization.
+        app_url: The front end that is a client of it, if there is one: `app`, with this secret.
+        token_seconds: How long an access token is good.
     """
 
-    def __init__(self, folder: Path, organization: Mapping[str, object]) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        organization: Mapping[str, object],
+        *,
+        app_url: str = "",
+        token_seconds: int = 600,
+    ) -> None:
+        self.app_secret = secrets.token_urlsafe(32)
         self._folder = folder
         self._organization = organization
+        self._app_url = app_url
+        self._token_seconds = token_seconds
         self._port = free_port()
         self._secret = secrets.token_urlsafe(32)
         self._process: subprocess.Popen[bytes] | None = None
@@ -74,6 +86,9 @@ class Provider:
             "KEYS": json.dumps([key.as_dict(private=True) for key in keys]),
             "ORGANIZATION": json.dumps(self._organization),
             "MACHINE_SECRET": self._secret,
+            "APP_URL": self._app_url,
+            "APP_SECRET": self.app_secret,
+            "TOKEN_SECONDS": str(self._token_seconds),
         }
         log = self._folder / "log"
         with log.open("wb") as output:
@@ -91,6 +106,10 @@ class Provider:
             return "ready\n" in log.read_text()
 
         until(is_ready, "the provider")
+
+    def grants(self, kind: str) -> int:
+        """How many times it has issued tokens for this grant since it was started."""
+        return (self._folder / "log").read_text().splitlines().count(f"granted {kind}")
 
     def stop(self) -> None:
         if self._process is not None:

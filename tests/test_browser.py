@@ -1,15 +1,20 @@
 """The front end as people use it: in a browser, as production serves it, for each provider."""
 
+import csv
+import io
+import json
 import re
 import secrets
 from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import quote
 
 import httpx
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from browsing import Tab, axe, chromium, drop, named
-from driving import Product, until
+from driving import Product, forget_memory_peak, memory_peak, until
 from rendering import in_browsers, name_of
 
 pytest_plugins = ["products"]
@@ -19,6 +24,8 @@ pytestmark = pytest.mark.parametrize(
 )
 
 ROWS = 20_000
+LARGE_ROWS = 150_000
+MB = 1000 * 1000
 MARKUP = "<img src=x onerror=alert(1)>"
 SETTINGS = {"SEED": "1", "IMPORT_CHUNK_ROWS": "500"}
 
@@ -107,9 +114,7 @@ def test_from_signing_in_to_signing_out(running: Product, tab: Tab, browser: Bro
     expect(page.get_by_text("Imported", exact=True)).to_be_visible(timeout=180_000)
     assert sum("import.progress" in frame for frame in tab.frames) > 1, tab.frames
     expect(page.get_by_role("cell", name="no-address", exact=False).first).to_be_visible()
-    with page.expect_download() as download:
-        page.get_by_role("link", name="Download all").click()
-    assert "no-address" in download.value.path().read_text()
+    assert "no-address" in downloaded(page, "Download all")
 
     page.get_by_role("link", name="See the contacts").click()
     page.get_by_label("Search", exact=True).fill("person 19999")
@@ -123,11 +128,29 @@ def test_from_signing_in_to_signing_out(running: Product, tab: Tab, browser: Bro
     page.wait_for_url("**/app/audit?*table=imports*")
     expect(page.get_by_role("cell", name="insert").first).to_be_visible()
     expect(page.get_by_role("cell", name="contacts", exact=True)).to_have_count(0)
+    trail = {kind: downloaded(page, f"Export {kind}") for kind in ("JSON lines", "CSV")}
+    events = [json.loads(line) for line in trail["JSON lines"].splitlines()]
+    assert {event["table_name"] for event in events} == {"imports"}
+    assert [row["id"] for row in csv.DictReader(io.StringIO(trail["CSV"]))] == [
+        event["id"] for event in events
+    ]
+    page.get_by_label("In which table").fill("")
+    page.get_by_label("Did what").fill("audit.exported")
+    page.get_by_role("button", name="Filter").click()
+    page.wait_for_url("**/app/audit?*action=audit.exported*")
+    expect(page.get_by_role("cell", name="audit.exported")).to_have_count(2)
 
     if decides_itself(running):
         invite(running, page, browser, f"mate-{secrets.token_hex(4)}@example.com")
     sign_out(page)
     assert tab.go("/app").url.endswith("/sign-in")
+
+
+def downloaded(page: Page, link: str) -> str:
+    """What a link gives as a file."""
+    with page.expect_download() as download:
+        page.get_by_role("link", name=link).click()
+    return download.value.path().read_text()
 
 
 def share_done(page: Page) -> float:
@@ -175,6 +198,30 @@ def sign_out(page: Page) -> None:
     page.wait_for_url("**/sign-in")
 
 
+def test_a_large_file_passes_through_the_front_end_without_being_kept(
+    running: Product, tab: Tab, tmp_path: Path
+) -> None:
+    """Next would keep ten megabytes for its proxy and drop the rest: uploads do not come there."""
+    file = tmp_path / "large.csv"
+    name, company = "n" * 190, "c" * 190
+    with file.open("w") as rows:
+        rows.write("name,email,company,amount\n")
+        for number in range(LARGE_ROWS):
+            rows.write(f"{name},{secrets.token_hex(4)}{number}@example.com,{company},1.00\n")
+    assert file.stat().st_size > 60 * MB
+    page = sign_in(tab)
+    page.goto("/app/imports")
+    web = running.pid("web")
+    forget_memory_peak(web)
+    before = memory_peak(web)
+    page.get_by_test_id("drop").locator("input").set_input_files(file)
+    page.get_by_role("button", name="Import these contacts").click()
+    page.wait_for_url(re.compile(r"/app/imports/[0-9a-f-]{36}$"), timeout=180_000)
+    assert memory_peak(web) - before < 40 * MB
+    expect(page.get_by_text("Imported", exact=True)).to_be_visible(timeout=300_000)
+    expect(page.get_by_text(f"{LARGE_ROWS:,}").first).to_be_visible()
+
+
 def test_a_contact_is_added_changed_and_deleted(tab: Tab) -> None:
     page = sign_in(tab)
     page.goto("/app/contacts/new")
@@ -198,6 +245,53 @@ def test_a_contact_is_added_changed_and_deleted(tab: Tab) -> None:
     page.get_by_role("dialog").get_by_role("button", name="Delete").click()
     page.wait_for_url("**/app/contacts")
     expect(page.get_by_role("link", name=MARKUP)).to_have_count(0)
+
+
+def test_markup_stays_text_wherever_people_can_write_it(running: Product, tab: Tab) -> None:
+    """As an element it would ask for `x`, and its handler break the policy: the tab would tell."""
+    somebody = f"mallory-{secrets.token_hex(4)}"
+    if decides_itself(running):
+        page = sign_in_as_somebody_new(tab, somebody, f"{somebody}@example.com")
+        page.get_by_label("Its name").fill(MARKUP)
+        page.get_by_role("button", name="Make it").click()
+        expect(page.get_by_text(f"What happened lately in {MARKUP}.")).to_be_visible()
+    else:
+        page = sign_in(tab)
+
+    page.goto("/app/imports")
+    page.wait_for_load_state("networkidle")
+    quoted = '"' + MARKUP + '"'
+    rows = [
+        "name,email,company,amount",
+        f"{quoted},{somebody}@example.com,{quoted},1",
+        f"{quoted},{quoted},{quoted},{quoted}",
+    ]
+    drop(page, "[data-testid=drop]", f"{MARKUP}.csv", "\n".join([*rows, ""]))
+    expect(page.get_by_role("cell", name=MARKUP).first).to_be_visible()
+    page.get_by_role("button", name="Import these contacts").click()
+    page.wait_for_url(re.compile(r"/app/imports/[0-9a-f-]{36}$"))
+    expect(page.get_by_text("Imported", exact=True)).to_be_visible(timeout=180_000)
+    expect(page.get_by_role("cell", name=MARKUP).first).to_be_visible()
+
+    page.goto("/app/api-keys")
+    page.get_by_label("Name", exact=True).fill(MARKUP)
+    page.get_by_role("button", name="Make a key").click()
+    expect(page.get_by_role("cell", name=MARKUP).first).to_be_visible()
+
+    asked = quote(MARKUP, safe="")
+    pages = {
+        "/app": MARKUP,
+        "/app/imports": f"{MARKUP}.csv",
+        "/app/contacts": MARKUP,
+        f"/app/contacts?q={asked}": MARKUP,
+        "/app/audit?table=contacts": MARKUP,
+        f"/app/audit?actor={asked}&action={asked}&table={asked}": "No record fits these filters.",
+        f"/sign-in?error={asked}&to={asked}": "Sign in",
+    }
+    for path, shown in pages.items():
+        page.goto(path)
+        expect(page.get_by_text(shown).first).to_be_attached()
+        assert page.locator("[onerror]").count() == 0, path
 
 
 def test_a_key_is_shown_once_and_works_until_it_is_revoked(running: Product, tab: Tab) -> None:

@@ -7,16 +7,14 @@ import base64
 import json
 import secrets
 from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
-from driving import API, START_SECONDS, Product, claims_of, free_port, until
-from pooling import LOGIN, is_ready, program_running
-from rendering import Answers, clean_environment, each, name_of
+from alongside import api_of
+from driving import API, Product, claims_of, until
+from rendering import Answers, each, name_of
 from signing_in import Key, Provider, new_key
 
 pytest_plugins = ["products"]
@@ -34,22 +32,6 @@ AUDIENCE = "https://api.example.com"
 ORGANIZATION = {"org_id": "org_42", "org_name": "acme", "roles": ["offline_access", "member"]}
 PATIENCE = 30.0
 """Seconds; unknown keys are looked up once in ten."""
-
-
-@contextmanager
-def api_of(product: Product, **settings: str) -> Iterator[str]:
-    """Run another API of the product with other settings, and give its address."""
-    port = free_port()
-    url = f"http://127.0.0.1:{port}"
-    running = product.runtime()
-    login = dict.fromkeys(("DATABASE_URL", "LISTEN_DATABASE_URL"), running["urls"][LOGIN])
-    environment = clean_environment(**(running["environment"] | login | settings))
-    backend = product.repository / "backend"
-    command: list[str | Path] = [backend / ".venv/bin/app", "api", "--port", str(port)]
-    log = product.repository.parent / "oidc-api.log"
-    with program_running(command, log, cwd=backend, env=environment) as is_alive:
-        until(lambda: is_alive() and is_ready(url), "another API", START_SECONDS)
-        yield url
 
 
 @pytest.fixture(scope="module")

@@ -21,11 +21,11 @@ from fastapi.routing import iter_route_contexts
 from psycopg.types.json import Jsonb
 from starlette.routing import WebSocketRoute
 
-from app.auth.permissions import MEANINGS, NO_SCOPES
 from app.choices import tenancy
 from app.command_choices import tenancy as roles
 from app.dev.choices import provider
 from app.dev.servers import Connections
+from app.features.api_keys.schemas import SCOPES
 from app.main import create_app
 from app.settings import Settings
 from tests import sample_rows
@@ -178,7 +178,7 @@ class World:
         made = await self.http.post(
             "/api/v1/api-keys",
             headers={"Authorization": f"Bearer {self.token_of(tenant)}"},
-            json={"name": "robot", "scopes": [name for name in MEANINGS if name not in NO_SCOPES]},
+            json={"name": "robot", "scopes": SCOPES},
         )
         assert made.status_code == 201, made.text
         return made.json()["key"], made.json()["id"]
@@ -367,10 +367,14 @@ def check_silence(
     operation: Operation, response: httpx.Response, victim: Tenant, sent: Any
 ) -> None:
     """The answer holds nothing of the victim's but what was sent along."""
+    told = told_of(victim, response, sent)
+    assert not told, f"{operation} {sent} shows another tenant's data: {told}"
+
+
+def told_of(victim: Tenant, response: httpx.Response, sent: Any) -> list[str]:
+    """What the answer holds of the victim's and was not sent along."""
     echo = json.dumps(sent, default=str)
-    for secret in victim.secrets():
-        if secret not in echo:
-            assert secret not in response.text, f"{operation} {sent} shows another tenant's data"
+    return [secret for secret in victim.secrets() if secret not in echo and secret in response.text]
 
 
 def without_request_id(response: httpx.Response) -> tuple[bytes, list[tuple[bytes, bytes]]]:
@@ -499,15 +503,23 @@ async def test_no_parameter_or_header_reaches_another_tenant(
 ) -> None:
     """Cursors, filters, searches, idempotency keys and whatever comes later."""
     before = world.state(victim)
+
+    async def new_attacker() -> str:
+        attacker = world.tenant()
+        return (await world.key_of(attacker))[0] if kind == A_KEY else world.token_of(attacker)
+
     for operation in world.operations:
         if operation.ids:
             continue
-        # A new one each time, who does not read what they sent themselves before.
-        attacker = world.tenant()
-        token = (await world.key_of(attacker))[0] if kind == A_KEY else world.token_of(attacker)
+        token = await new_attacker()
         for guess in guesses(operation, victim):
             body = operation.body(f"{uuid4().hex}@example.com")
             response = await world.ask(operation, token, operation.path, **guess, **body)
+            if told_of(victim, response, guess):
+                # It may be what this one sent before, such as the filters of an earlier export:
+                # a new one, who has sent nothing else, would only read what leaks.
+                token = await new_attacker()
+                response = await world.ask(operation, token, operation.path, **guess, **body)
             assert response.status_code < 500, f"{operation} {guess}: {response.text}"
             check_silence(operation, response, victim, guess)
     assert world.state(victim) == before

@@ -22,6 +22,8 @@ async def test_somebody_new_is_their_own_master(
     me = (await api.get("/api/v1/me", headers=bearer(token(name, None)))).json()
     assert (me["organization"], me["role"]) == (None, "owner")
     assert {"contacts:write", "imports:write", "audit:read"} <= set(me["permissions"])
+    spoken_of = {permission.partition(":")[0] for permission in me["permissions"]}
+    assert not spoken_of & {"organization", "members", "invitations"}
     found = as_admin.execute(
         f"select id, state from public.tenants where id = {tenants.NAMED}",
         [tenants.external_id(name)],

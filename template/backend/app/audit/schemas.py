@@ -1,8 +1,28 @@
+from dataclasses import asdict, dataclass
 from datetime import datetime
-from typing import Any
+from typing import Annotated, Any
 from uuid import UUID
 
+from fastapi import Query
 from pydantic import BaseModel
+
+from app.inputs import Moment
+
+Word = Annotated[str | None, Query(max_length=255, pattern=r"^[^\x00]*$")]
+
+
+@dataclass(frozen=True, slots=True)
+class Filters:
+    """Which audit events are asked for; `actor` is a user's id, ours or theirs."""
+
+    actor: Word = None
+    action: Word = None
+    table: Word = None
+    since: Moment | None = None
+
+    def given(self) -> dict[str, Any]:
+        """Those that were given, by name."""
+        return {name: value for name, value in asdict(self).items() if value is not None}
 
 
 class AuditEventOut(BaseModel):

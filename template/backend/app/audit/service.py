@@ -1,50 +1,58 @@
 """Reading the audit trail of the tenant. The database writes it."""
 
-from datetime import datetime
+from collections.abc import Iterable
 from functools import cache
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import DateTime, Text, Uuid, bindparam, or_, select
+from sqlalchemy import (
+    ColumnElement,
+    DateTime,
+    FromClause,
+    Text,
+    Uuid,
+    bindparam,
+    or_,
+    select,
+)
 
 from app.audit.models import AuditEvent
-from app.audit.schemas import AuditEventOut
+from app.audit.schemas import AuditEventOut, Filters
 from app.database import Session
 from app.json_sql import json_object, json_page
 from app.orm import table_of
 from app.statements import scalar
 
-_events = table_of(AuditEvent)
-_FILTERS = {
-    "cursor": _events.c.id < bindparam("cursor", type_=Uuid),
-    "actor": or_(
-        _events.c.actor == bindparam("actor", type_=Text),
-        _events.c.actor_id.cast(Text) == bindparam("actor", type_=Text),
-    ),
-    "action": _events.c.action == bindparam("action", type_=Text),
-    "table": _events.c.table_name == bindparam("table", type_=Text),
-    "since": _events.c.occurred_at >= bindparam("since", type_=DateTime(timezone=True)),
-}
+EVENTS = table_of(AuditEvent)
+LATER = EVENTS.c.id < bindparam("cursor", type_=Uuid)
+"""What follows the cursor on a way from the newest event to the oldest."""
+
+
+def conditions(events: FromClause, names: Iterable[str]) -> list[ColumnElement[bool]]:
+    """What each of these filters asks of an event; its value is the parameter of its name."""
+    actor = bindparam("actor", type_=Text)
+    every: dict[str, ColumnElement[bool]] = {
+        "actor": or_(events.c.actor == actor, events.c.actor_id.cast(Text) == actor),
+        "action": events.c.action == bindparam("action", type_=Text),
+        "table": events.c.table_name == bindparam("table", type_=Text),
+        "since": events.c.occurred_at >= bindparam("since", type_=DateTime(timezone=True)),
+    }
+    return [every[name] for name in sorted(names)]
 
 
 @cache
-def _page(filters: frozenset[str]) -> Any:
-    rows = select(_events.c.id, json_object(AuditEventOut, _events).label("item"))
-    return json_page(rows.where(*(_FILTERS[name] for name in sorted(filters))))
+def _page(names: frozenset[str], *, later: bool) -> Any:
+    rows = select(EVENTS.c.id, json_object(AuditEventOut, EVENTS).label("item"))
+    rows = rows.where(*conditions(EVENTS, names))
+    return json_page(rows.where(LATER) if later else rows)
 
 
 async def list_events(
-    session: Session,
-    *,
-    limit: int,
-    cursor: UUID | None,
-    actor: str | None,
-    action: str | None,
-    table: str | None,
-    since: datetime | None,
+    session: Session, filters: Filters, *, limit: int, cursor: UUID | None
 ) -> str:
-    """A page of audit events, newest first, as JSON. `actor` is a user's id, ours or theirs."""
-    given = {"cursor": cursor, "actor": actor, "action": action, "table": table, "since": since}
-    used = {name: value for name, value in given.items() if value is not None}
-    page: str = await scalar(session, _page(frozenset(used)), {"limit": limit, **used})
+    """A page of audit events, newest first, as JSON."""
+    given = filters.given()
+    statement = _page(frozenset(given), later=cursor is not None)
+    place = {} if cursor is None else {"cursor": cursor}
+    page: str = await scalar(session, statement, {"limit": limit, **place, **given})
     return page

@@ -1,6 +1,6 @@
 """An endpoint says in its signature who may call it: `access: Annotated[Access, requires(…)]`."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Annotated, Any
@@ -16,7 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from app.auth.errors import InvalidToken, KeysUnavailable, www_authenticate
 from app.auth.identity import Identity
 from app.auth.keys import PREFIX, RefusedKey, read_key
-from app.auth.permissions import Permission, Role, permissions_of, role_named
+from app.auth.permissions import ROLES, Permission, Role, role_named
 from app.choices import tenancy
 from app.database import Session
 from app.request_log import bind_actor, bind_key
@@ -36,6 +36,10 @@ _bearer = HTTPBearer(
     auto_error=False, description="A token of the sign-in provider, or an API key."
 )
 _Bearer = Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
+_PERMISSIONS: Mapping[Role, frozenset[Permission]] = {
+    role: frozenset(name for name in may if name.partition(":")[0] not in tenancy.UNUSED)
+    for role, may in ROLES.items()
+}
 _BAD_KEY = RefusedKey("the database knows no such key that is good")
 _USED = text("""
     select k.scopes, k.expires_at, app.note_key_use() from app.api_keys k where k.id = :key_id
@@ -83,6 +87,18 @@ class Caller:
             if principal_of(self.principal.identity, standing) != self.principal:
                 raise Problem(403, "Not allowed", "What you may do has just changed.")
             yield session
+
+    async def prove_again(self) -> None:
+        """See that the caller may still do what they began, before telling them that it is done.
+
+        Rows that end may have ended, or have gone out of sight between the proof and the reading,
+        when the caller lost the right to them. A file that breaks off then must not look complete.
+
+        Raises:
+            Problem: they may not.
+        """
+        async with self.transaction():
+            pass
 
 
 @dataclass(frozen=True, slots=True)
@@ -290,7 +306,7 @@ def principal_of(identity: Identity, standing: Standing) -> Principal:
     if standing.user_id is None:
         raise RuntimeError("app.sign_in left a verified user unknown")
     role = role_named(standing.role) if standing.role else None
-    permissions = permissions_of(role)
+    permissions = _PERMISSIONS[role] if role else frozenset()
     return Principal(
         user_id=standing.user_id,
         tenant_id=standing.tenant_id,

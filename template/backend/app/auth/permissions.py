@@ -68,8 +68,3 @@ def role_named(name: str) -> Role:
         if role == name:
             return role
     return "viewer"
-
-
-def permissions_of(role: Role | None) -> frozenset[Permission]:
-    """What a role may do. Who has no role, as outside any organization, may do nothing."""
-    return frozenset() if role is None else ROLES[role]

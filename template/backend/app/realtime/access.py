@@ -8,7 +8,7 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from app.auth.permissions import Permission, permissions_of, role_named
+from app.auth.permissions import ROLES, Permission, role_named
 from app.tenancy.session import transaction
 
 PERMISSION: Permission = "realtime:connect"
@@ -38,7 +38,7 @@ def access_checker(engine: AsyncEngine) -> CheckAccess:
             pass
         if standing.user_id is None or standing.tenant_id is None or standing.role is None:
             return None
-        if PERMISSION not in permissions_of(role_named(standing.role)):
+        if PERMISSION not in ROLES[role_named(standing.role)]:
             return None
         return Member(standing.user_id, standing.tenant_id)
 

@@ -11,13 +11,16 @@ from app.auth.identity import Identity
 from app.features.organizations.models import Organization
 from app.json_sql import json_object
 from app.orm import table_of
+from app.tenancy.roles.organizations import ROLES, UNUSED
 
 __all__ = [
     "CHANGES_SQL",
     "IDENTITY_SQL",
+    "ROLES",
     "TENANT",
     "TENANT_COLUMN",
     "TENANT_FUNCTION",
+    "UNUSED",
     "TenantTable",
     "organization_json",
     "why_no_tenant",

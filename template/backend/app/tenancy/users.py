@@ -6,6 +6,7 @@ from sqlalchemy import FetchedValue, Null, null
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.auth.identity import Identity
+from app.tenancy.roles.users import *
 from app.tenancy.shared import *
 from app.tenancy.single import *
 

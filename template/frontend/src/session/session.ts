@@ -30,8 +30,8 @@ export interface SessionEdge {
 export interface SessionPages {
   /** The access token of who is signed in, for the API; null when nobody is. */
   token(): Promise<string | null>;
-  /** What the sign-in page shows; `to` is where to go afterwards. */
-  SignIn(props: { to: Route; error: string | undefined }): Promise<ReactNode> | ReactNode;
+  /** What the sign-in page shows; `to` is where to go afterwards, `problem` what to tell before. */
+  SignIn(props: { to: Route; problem: string | undefined }): Promise<ReactNode> | ReactNode;
   /** End the session, and say where to go: a path of this product. */
   signOut(): Promise<Route>;
   /** What the provider's components need around every page of the application. */

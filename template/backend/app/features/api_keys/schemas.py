@@ -2,10 +2,27 @@ from datetime import datetime
 from typing import Annotated
 from uuid import UUID
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    WithJsonSchema,
+)
 
-from app.auth.permissions import Permission
+from app.auth.permissions import MEANINGS, NO_SCOPES, Permission
+from app.choices import tenancy
 from app.inputs import ONE_LINE, Moment, refuse_line_breaks
+
+SCOPES: tuple[Permission, ...] = tuple(
+    name
+    for name in MEANINGS
+    if name not in NO_SCOPES and name.partition(":")[0] not in tenancy.UNUSED
+)
+"""What a key can be allowed to do, by somebody who may do it."""
+
+Scope = Annotated[Permission, WithJsonSchema({"type": "string", "enum": SCOPES})]
 
 
 class NewApiKey(BaseModel):
@@ -19,7 +36,7 @@ class NewApiKey(BaseModel):
         AfterValidator(refuse_line_breaks),
         Field(json_schema_extra=ONE_LINE),
     ]
-    scopes: Annotated[list[Permission], Field(min_length=1, max_length=50)]
+    scopes: Annotated[list[Scope], Field(min_length=1, max_length=50)]
     expires_at: Moment | None = None
 
 

@@ -14,6 +14,7 @@ from sqlalchemy.dialects.postgresql import insert
 
 from app import jobs
 from app.auth.dependencies import Caller
+from app.csv_cells import inert
 from app.database import Session
 from app.features.imports.csv_file import HEADER, BadFile, check_file
 from app.features.imports.models import Import, ImportRejection
@@ -169,20 +170,11 @@ async def rejected_rows(caller: Caller, import_id: UUID) -> AsyncIterator[str]:
         buffer.seek(0)
         buffer.truncate()
         if len(rows) < _PAGE_OF_REJECTIONS:
+            await caller.prove_again()
             return
 
 
 def _cells(fields: list[str]) -> list[str]:
-    inert = [_inert(field) for field in fields]
-    known = (inert + [""] * len(HEADER))[: len(HEADER)]
-    return [*known, ",".join(inert[len(HEADER) :])]
-
-
-def _inert(field: str) -> str:
-    """A field that no spreadsheet takes for a formula.
-
-    Source: https://owasp.org/www-community/attacks/CSV_Injection
-    """
-    is_number = field.lstrip("+-").replace(".", "", 1).isdigit()
-    is_risky = field.startswith(("=", "+", "-", "@", "\t", "\r")) and not is_number
-    return f"'{field}" if is_risky else field
+    shown = [inert(field) for field in fields]
+    known = (shown + [""] * len(HEADER))[: len(HEADER)]
+    return [*known, ",".join(shown[len(HEADER) :])]

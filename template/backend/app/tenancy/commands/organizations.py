@@ -5,18 +5,14 @@ from typing import Annotated
 
 import typer
 
-from app.auth.permissions import ROLES as PERMISSIONS
-from app.auth.permissions import Role
 from app.dev.command import development_servers
+from app.tenancy.roles.organizations import ROLES, UNUSED
+
+__all__ = ["LABEL", "MORE", "NAMES", "ROLES", "TENANT", "UNUSED", "create"]
 
 TENANT = "organization"
 NAMES = "its slug, the sign-in provider's id or ours"
 LABEL = "slug"
-ROLES: tuple[Role, ...] = tuple(PERMISSIONS)
-"""The roles that somebody can have."""
-
-UNUSED: frozenset[str] = frozenset()
-"""What permissions speak of elsewhere and there is nothing of here."""
 
 MORE: tuple[Callable[..., None], ...] = ()
 """Commands beside those of every model."""

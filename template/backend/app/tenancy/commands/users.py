@@ -5,17 +5,14 @@ from typing import Annotated
 
 import typer
 
-from app.auth.permissions import Role
 from app.dev.command import development_servers
+from app.tenancy.roles.users import ROLES, UNUSED
+
+__all__ = ["LABEL", "MORE", "NAMES", "ROLES", "TENANT", "UNUSED", "create"]
 
 TENANT = "account"
 NAMES = "its email, the sign-in provider's id or ours"
 LABEL = "email"
-ROLES: tuple[Role, ...] = ("owner",)
-"""The roles that somebody can have."""
-
-UNUSED = frozenset({"organization", "members", "invitations"})
-"""What permissions speak of elsewhere and there is nothing of here."""
 
 MORE: tuple[Callable[..., None], ...] = ()
 """Commands beside those of every model."""

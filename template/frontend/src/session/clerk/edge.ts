@@ -4,7 +4,7 @@ import type { PolicyAdditions } from "@/security/policy.mjs";
 
 import type { SessionEdge } from "../session";
 
-import { frontendApi, publishableKey } from "./settings";
+import { frontendApi, publishableKey, verification } from "./settings";
 
 /** Only here are Clerk's own components, which write style sheets into the page. */
 const THEIRS = ["/sign-in", "/app/account"];
@@ -28,10 +28,8 @@ export const edge: SessionEdge = {
   },
 
   async renew(request, event, respond) {
-    const response = await clerkMiddleware(() => respond(), { publishableKey: publishableKey() })(
-      request,
-      event,
-    );
+    const options = { publishableKey: publishableKey(), ...verification() };
+    const response = await clerkMiddleware(() => respond(), options)(request, event);
     return (response ?? respond()) as ReturnType<typeof respond>;
   },
 };

@@ -54,7 +54,7 @@ async function SignIn({ to }: { to: Route }) {
               <Input {...control} name="user" required pattern="[A-Za-z0-9_\-]{1,64}" maxLength={64} />
             )}
           </Field>
-          <Field label="Confirmed email address" hint="What an invitation goes to. It may be left out.">
+          <Field label="Confirmed email address" hint="It may be left out.">
             {(control) => <Input {...control} name="email" type="email" maxLength={254} />}
           </Field>
           <Button type="submit" className="justify-self-start">

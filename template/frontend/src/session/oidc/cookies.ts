@@ -15,6 +15,7 @@ interface Writing {
   name: string;
   value: string;
   maxAge: number;
+  expires?: Date;
 }
 
 /** Sent by no other site's request but a link, over https only, to this host only. */
@@ -40,7 +41,8 @@ export async function written(tokens: Tokens | null): Promise<Writing[]> {
   if (sealed.length > MOST * LONGEST) throw new Error("The provider's tokens are too long to keep.");
   return names().map((name, at) => {
     const value = sealed.slice(at * LONGEST, (at + 1) * LONGEST);
-    return { name, value, maxAge: value ? DAYS : 0 };
+    // Next sends what the proxy sets once more, without a Max-Age of 0: a date long past stays.
+    return value ? { name, value, maxAge: DAYS } : { name, value, maxAge: 0, expires: new Date(0) };
   });
 }
 

@@ -12,10 +12,11 @@ export const edge: SessionEdge = {
 
   async renew(request, _event, respond) {
     const tokens = await readTokens(request.cookies);
-    if (!tokens || tokens.expires - Date.now() > MARGIN_MILLISECONDS) return respond();
+    // Without a refresh token, the session lasts as long as the access token does: the API says when.
+    if (!tokens?.refresh || tokens.expires - Date.now() > MARGIN_MILLISECONDS) return respond();
     let fresh: typeof tokens | null;
     try {
-      fresh = await renewed(tokens);
+      fresh = await renewed(tokens, tokens.refresh);
     } catch {
       // The provider cannot be reached. The token may be good for a little yet: the API decides.
       return respond();

@@ -11,19 +11,14 @@ import type { SessionPages } from "../session";
 import { cookieOptions, readTokens, written } from "./cookies";
 import { configuration } from "./provider";
 
-const problems: Record<string, string> = {
-  refused: "The provider did not sign you in. Try again.",
-  lost: "That sign-in was begun elsewhere, or took too long. Try again.",
-};
-
 export const pages: SessionPages = {
   async token() {
     return (await readTokens(await cookies()))?.access ?? null;
   },
 
-  SignIn: ({ to, error }) => (
+  SignIn: ({ to, problem }) => (
     <div className="grid gap-4">
-      {error ? <Alert tone="danger">{problems[error] ?? "You could not be signed in."}</Alert> : null}
+      {problem ? <Alert tone="danger">{problem}</Alert> : null}
       {/* A link, because the policy lets no form lead to another site; and a whole load. */}
       <a href={`/session/sign-in?to=${encodeURIComponent(to)}`} className={buttonLook({ size: "large" })}>
         Continue to sign in

@@ -51,9 +51,7 @@ const renewals = new Map<string, Promise<Tokens | null>>();
 const SHARED_MILLISECONDS = 30_000;
 
 /** Fresh tokens; null when the provider says that the session is over. */
-export function renewed(tokens: Tokens): Promise<Tokens | null> {
-  const { refresh } = tokens;
-  if (!refresh) return Promise.resolve(null);
+export function renewed(tokens: Tokens, refresh: string): Promise<Tokens | null> {
   const underWay = renewals.get(refresh);
   if (underWay) return underWay;
   const renewal = ask(tokens, refresh);

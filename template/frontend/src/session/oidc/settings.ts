@@ -1,6 +1,6 @@
 /** The provider, and this product as it knows it. */
 export function settings() {
-  const { OIDC_ISSUER, OIDC_CLIENT_ID, OIDC_CLIENT_SECRET, OIDC_AUDIENCE, OIDC_SCOPE, APP_URL } =
+  const { OIDC_ISSUER, OIDC_CLIENT_ID, OIDC_CLIENT_SECRET, OIDC_AUDIENCE, OIDC_SCOPE, OIDC_PROMPT, APP_URL } =
     process.env;
   if (!OIDC_ISSUER || !OIDC_CLIENT_ID || !APP_URL) {
     throw new Error("Set OIDC_ISSUER, OIDC_CLIENT_ID and APP_URL for the front end.");
@@ -13,6 +13,8 @@ export function settings() {
     // The API that the access token is for; providers ask for it under one of two names.
     audience: OIDC_AUDIENCE ?? null,
     scope: OIDC_SCOPE ?? "openid profile email offline_access",
+    // Some providers issue a refresh token only to who is asked for consent: OpenID Connect Core, 11.
+    prompt: OIDC_PROMPT ?? null,
     appUrl: new URL(APP_URL),
   };
 }

@@ -19,7 +19,9 @@ export const edge: SessionEdge = {
           for (const { name, value } of cookies) request.cookies.set(name, value);
           response = respond();
           for (const { name, value, options } of cookies) {
-            response.cookies.set(name, value, { ...options, ...cookieOptions });
+            // Next sends what the proxy sets once more, without a Max-Age of 0: a date long past stays.
+            const over = value ? {} : { expires: new Date(0) };
+            response.cookies.set(name, value, { ...options, ...cookieOptions, ...over });
           }
         },
       },

@@ -10,8 +10,8 @@ import { Input } from "@/components/ui/input";
 import { signIn } from "./actions";
 
 /** Address and password: to sign in, or to make an account. */
-export function PasswordForm({ to, error }: { to: string; error: string | undefined }) {
-  const [state, submit, busy] = useActionState(signIn, error ? { error } : {});
+export function PasswordForm({ to, problem }: { to: string; problem: string | undefined }) {
+  const [state, submit, busy] = useActionState(signIn, problem ? { error: problem } : {});
   return (
     <form action={submit} className="grid gap-4">
       {state.error ? <Alert tone="danger">{state.error}</Alert> : null}

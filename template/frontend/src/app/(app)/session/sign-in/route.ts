@@ -15,7 +15,7 @@ const SECONDS = 10 * 60;
 
 /** Send the browser to the provider, and remember in a sealed cookie what must come back. */
 export async function GET(request: NextRequest): Promise<never> {
-  const { appUrl, scope } = settings();
+  const { appUrl, scope, prompt } = settings();
   const begun: SigningIn = {
     verifier: client.randomPKCECodeVerifier(),
     state: client.randomState(),
@@ -29,6 +29,7 @@ export async function GET(request: NextRequest): Promise<never> {
     code_challenge_method: "S256",
     state: begun.state,
     nonce: begun.nonce,
+    ...(prompt ? { prompt } : {}),
     ...forTheApi(),
   });
   (await cookies()).set({

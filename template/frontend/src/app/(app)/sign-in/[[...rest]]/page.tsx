@@ -7,6 +7,14 @@ import { safeReturn } from "@/session/session";
 
 export const metadata: Metadata = { title: "Sign in" };
 
+/** What an address may say went wrong: never its own words, because anybody can write an address. */
+const problems = new Map([
+  ["expired", "Your session has ended. Sign in again."],
+  ["link", "That link is no longer good. Sign in, or ask for a new one."],
+  ["lost", "That sign-in was begun elsewhere, or took too long. Try again."],
+  ["refused", "The provider did not sign you in. Try again."],
+]);
+
 interface Props {
   searchParams: Promise<Record<string, string | string[] | undefined>>;
 }
@@ -23,7 +31,7 @@ export default async function SignInPage({ searchParams }: Props) {
       </header>
       <session.SignIn
         to={safeReturn(typeof to === "string" ? to : null)}
-        error={typeof error === "string" ? error : undefined}
+        problem={typeof error === "string" ? problems.get(error) : undefined}
       />
     </main>
   );

@@ -1,4 +1,4 @@
-import { History } from "lucide-react";
+import { Download, History } from "lucide-react";
 import type { Metadata } from "next";
 import Form from "next/form";
 import Link from "next/link";
@@ -7,6 +7,7 @@ import { addressOf, parameter, type SearchParams } from "@/addresses";
 import { api, held, me } from "@/api";
 import { ApiProblem } from "@/api/problem";
 import { EventChanges } from "@/audit/event-changes";
+import { filters, filtersOf, query, type Filter, type Filters } from "@/audit/filters";
 import { NotAllowed } from "@/components/not-allowed";
 import { PageHeader } from "@/components/page-header";
 import { Alert } from "@/components/ui/alert";
@@ -23,8 +24,8 @@ import { inWords } from "@/format";
 export const metadata: Metadata = { title: "Audit trail" };
 
 const PATH = "/app/audit";
-const filters = ["actor", "action", "table", "since"] as const;
-type Filter = (typeof filters)[number];
+const EXPORT = "/app/audit/export";
+const formats = { csv: "CSV", ndjson: "JSON lines" } as const;
 
 const labels: Record<Filter, string> = {
   actor: "Who",
@@ -41,17 +42,27 @@ const hints: Partial<Record<Filter, string>> = {
 export default async function AuditPage({ searchParams }: { searchParams: SearchParams }) {
   const given = await searchParams;
   const cursor = parameter(given, "cursor");
-  const asked = Object.fromEntries(filters.map((name) => [name, parameter(given, name)])) as Record<
-    Filter,
-    string
-  >;
+  const asked = filtersOf((name) => parameter(given, name));
   const { permissions } = await me();
   if (!permissions.includes("audit:read")) return <NotAllowed what="the audit trail" />;
   const page = await events(asked, cursor);
   const isFiltered = filters.some((name) => asked[name]);
   return (
     <>
-      <PageHeader title="Audit trail">
+      <PageHeader
+        title="Audit trail"
+        actions={Object.entries(formats).map(([format, name]) => (
+          <a
+            key={format}
+            href={addressOf(EXPORT, { ...asked, format })}
+            download
+            className={buttonLook({ variant: "secondary" })}
+          >
+            <Download aria-hidden />
+            Export {name}
+          </a>
+        ))}
+      >
         Who changed what, and when, as the database itself recorded it. Nobody can change it here.
       </PageHeader>
       <Card>
@@ -136,14 +147,13 @@ export default async function AuditPage({ searchParams }: { searchParams: Search
 }
 
 /** A page of events; the problem, if a filter is not understood. */
-async function events(asked: Record<Filter, string>, cursor: string) {
-  const { since, ...words } = asked;
-  const query = Object.fromEntries(
-    Object.entries({ ...words, cursor, since: since && `${since}T00:00:00Z` }).filter(([, value]) => value),
-  );
+async function events(asked: Filters, cursor: string) {
+  const place = cursor ? { cursor } : {};
   try {
     return await held(
-      (await api()).GET("/api/v1/audit-events", { params: { query: { limit: 50, ...query } } }),
+      (await api()).GET("/api/v1/audit-events", {
+        params: { query: { limit: 50, ...query(asked), ...place } },
+      }),
     );
   } catch (error) {
     if (error instanceof ApiProblem && error.status === 422) return error;
