@@ -21,13 +21,18 @@ FLAGS = (
 PAGE_SECONDS = 60.0
 
 
-@contextmanager
-def chromium() -> Iterator[Browser]:
-    """A headless Chromium of this machine's."""
+def chromium_path() -> str:
+    """This machine's Chromium."""
     path = shutil.which("chromium") or shutil.which("google-chrome")
     assert path, "install chromium: the front end is tested in it"
+    return path
+
+
+@contextmanager
+def chromium() -> Iterator[Browser]:
+    """It, headless."""
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=list(FLAGS))
+        browser = playwright.chromium.launch(executable_path=chromium_path(), args=list(FLAGS))
         try:
             yield browser
         finally:

@@ -8,8 +8,10 @@ import httpx
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
+import npm
 from browsing import Tab, axe, chromium, drop, named
 from driving import Product, until
+from edge import edge, ending_tls
 from rendering import in_browsers, name_of
 
 pytest_plugins = ["products"]
@@ -18,6 +20,7 @@ pytestmark = pytest.mark.parametrize(
     "combination", in_browsers(), ids=name_of, indirect=True, scope="session"
 )
 
+PUBLIC = ["/", "/pricing", "/docs/api", "/blog", "/legal/terms", "/status", "/sign-in"]
 ROWS = 20_000
 MARKUP = "<img src=x onerror=alert(1)>"
 SETTINGS = {"WEB": "production", "SEED": "1", "IMPORT_CHUNK_ROWS": "500"}
@@ -308,3 +311,26 @@ def test_every_page_has_a_policy_that_lets_nothing_else_run(running: Product, ta
         assert "'unsafe-eval'" not in policy
         assert "frame-ancestors 'none'" in policy
     assert len(nonces) == len(screens(running))
+
+
+def test_the_observatory_gives_every_page_its_best_grade(
+    running: Product, tab: Tab, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """On the headers as they are delivered: over TLS, from the edge, also to who is signed in."""
+    observatory = npm.install("observatory", tmp_path_factory.mktemp("observatory"))
+    sign_in(tab)
+    session = "; ".join(f"{kept['name']}={kept['value']}" for kept in tab.context.cookies())
+    folders = [tmp_path_factory.mktemp(name) for name in ("edge", "signed-in", "anonymous")]
+    with (
+        edge(folders[0], running.repository, running.web_url, running.url) as site,
+        ending_tls(folders[1], site.url, session) as signed_in,
+        ending_tls(folders[2], site.url) as anonymous,
+    ):
+        for address, pages in ((signed_in, screens(running)), (anonymous, PUBLIC)):
+            host = address.url.removeprefix("https://")
+            trusted = {"NODE_EXTRA_CA_CERTS": str(address.certificate)}
+            asked = [host + page for page in pages]
+            grades = list(npm.lines_of(observatory / "grade.mjs", *asked, **trusted))
+            assert [grade["statusCode"] for grade in grades] == [200] * len(pages)
+            assert {grade["grade"] for grade in grades} == {"A+"}, grades
+            assert not [grade for grade in grades if grade["failed"]]

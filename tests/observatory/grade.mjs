@@ -1,0 +1,18 @@
+// Grades pages: `node grade.mjs host:port/path …`. Prints a line of JSON for each: its grade, and what failed.
+
+import { writeFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import path from "node:path";
+
+// Its package fetches the list of hosts that browsers know to be HTTPS only; ours is none of them.
+const observatory = createRequire(import.meta.url).resolve("@mdn/mdn-http-observatory");
+writeFileSync(path.join(observatory, "../../conf/hsts-preload.json"), "{}");
+const { scan } = await import("@mdn/mdn-http-observatory");
+
+for (const address of process.argv.slice(2)) {
+  const { scan: result, tests } = await scan(address);
+  const failed = Object.values(tests).filter(({ pass }) => !pass);
+  console.log(
+    JSON.stringify({ address, ...result, failed: failed.map((test) => `${test.constructor.name}: ${test.result}`) }),
+  );
+}
