@@ -1,5 +1,6 @@
 """A browser that notices what its user would not: errors, refused scripts, strange requests."""
 
+import base64
 import re
 import shutil
 from collections.abc import Iterator
@@ -42,11 +43,13 @@ def chromium() -> Iterator[Browser]:
 class Tab:
     """A page of its own cookies, and everything that went wrong in it."""
 
-    def __init__(self, browser: Browser, url: str) -> None:
+    def __init__(self, browser: Browser, url: str, *, scale: float = 1) -> None:
         self.url = url
         self.wrong: list[str] = []
         self.frames: list[str] = []
-        self.context = browser.new_context(base_url=url, color_scheme="light")
+        self.context = browser.new_context(
+            base_url=url, color_scheme="light", device_scale_factor=scale
+        )
         self.context.set_default_timeout(PAGE_SECONDS * 1000)
         self.page: Page = self.context.new_page()
         self.page.on("console", lambda message: self._note(message.type, message.text))
@@ -72,6 +75,14 @@ class Tab:
         """Type an address."""
         self.page.goto(path, wait_until="load")
         return self.page
+
+    def picture(self, file: Path, *, width: int = 1280, height: int = 800) -> None:
+        """Write what is seen to a file, small enough to lie in a repository."""
+        self.page.set_viewport_size({"width": width, "height": height})
+        self.page.wait_for_function("document.fonts.status === 'loaded'")
+        session = self.context.new_cdp_session(self.page)
+        taken = session.send("Page.captureScreenshot", {"format": "webp", "quality": 80})
+        file.write_bytes(base64.b64decode(taken["data"]))
 
     def close(self) -> None:
         self.context.close()

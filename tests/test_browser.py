@@ -1,8 +1,11 @@
 """The front end as people use it: in a browser, as production serves it, for each provider."""
 
+import itertools
+import os
 import re
 import secrets
 from collections.abc import Iterator
+from pathlib import Path
 
 import httpx
 import pytest
@@ -334,3 +337,68 @@ def test_the_observatory_gives_every_page_its_best_grade(
             assert [grade["statusCode"] for grade in grades] == [200] * len(pages)
             assert {grade["grade"] for grade in grades} == {"A+"}, grades
             assert not [grade for grade in grades if grade["failed"]]
+
+
+PICTURES = ("landing", "contacts", "import", "audit", "overview-dark", "contacts-phone")
+LARGEST_PICTURE = 150_000
+
+
+def test_its_pictures_can_be_taken(running: Product, browser: Browser, tmp_path: Path) -> None:
+    """Those that the README and the documentation show: `make pictures` keeps them."""
+    folder = Path(os.environ.get("PICTURES") or tmp_path)
+    tab = Tab(browser, running.web_url, scale=1.5)
+    tab.page.set_viewport_size({"width": 1280, "height": 800})
+    tab.go("/").wait_for_load_state("networkidle")
+    tab.picture(folder / "landing.webp")
+
+    page = sign_in(tab)
+    tab.go("/app/contacts")
+    tab.picture(folder / "contacts.webp")
+    change_a_contact(page)
+
+    tab.go("/app/imports").wait_for_load_state("networkidle")
+    drop(page, "[data-testid=drop]", "customers.csv", customers(ROWS))
+    page.get_by_role("button", name="Import these contacts").click()
+    page.wait_for_url(re.compile(r"/app/imports/[0-9a-f-]{36}$"))
+    until(lambda: 0.4 < share_done(page) < 0.9, "an import that is half done", 120)
+    tab.picture(folder / "import.webp")
+    expect(page.get_by_text("Imported", exact=True)).to_be_visible(timeout=180_000)
+
+    tab.go("/app/audit?table=contacts&action=update")
+    page.locator("main details").first.locator("summary").click()
+    tab.picture(folder / "audit.webp")
+
+    tab.context.add_cookies([{"name": "theme", "value": "dark", "url": tab.url}])
+    tab.go("/app").wait_for_load_state("networkidle")
+    tab.picture(folder / "overview-dark.webp")
+    tab.context.clear_cookies(name="theme")
+    tab.go("/app/contacts")
+    tab.picture(folder / "contacts-phone.webp", width=390, height=844)
+    tab.close()
+    assert not tab.wrong
+    for name in PICTURES:
+        assert 2_000 < (folder / f"{name}.webp").stat().st_size < LARGEST_PICTURE, name
+
+
+def change_a_contact(page: Page) -> None:
+    page.locator("main tbody a").first.click()
+    page.get_by_label("Company").fill("Analytical Engines")
+    page.get_by_label("Amount").fill("1815.12")
+    page.get_by_role("button", name="Save").click()
+    page.wait_for_url("**/app/contacts")
+
+
+def customers(rows: int) -> str:
+    """A CSV that looks as if somebody had it; one row in a thousand has no amount that is one."""
+    first = ("Aisha", "Bruno", "Chiara", "Dmitri", "Elif", "Fatou", "Goran", "Hana", "Ines", "Jun")
+    last = ("Almeida", "Bakker", "Costa", "Diallo", "Eriksen", "Fischer", "Garcia", "Haddad")
+    companies = ("Northwind", "Contoso", "Fabrikam", "Tailspin Toys", "Wingtip", "Litware")
+    people = itertools.cycle(itertools.product(last, first))
+    lines = ["name,email,company,amount"]
+    for row, (surname, name), company in zip(
+        range(rows), people, itertools.cycle(companies), strict=False
+    ):
+        amount = "n/a" if row % 1000 == 999 else f"{row % 4800 + 12}.50"
+        email = f"{name}.{surname}.{row}@{company.replace(' ', '-')}.example".lower()
+        lines.append(f"{name} {surname},{email},{company},{amount}")
+    return "\n".join([*lines, ""])

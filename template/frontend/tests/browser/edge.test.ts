@@ -1,9 +1,10 @@
 import { createServer, request as ask, type IncomingMessage } from "node:http";
 import type { AddressInfo } from "node:net";
 
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 
 import { hasNginx, startEdge, type Edge } from "./edge";
+import { named, needed } from "./policies";
 import { startSite, type Site } from "./server";
 
 /** Stands for the API: tells what reached it, and accepts every WebSocket. */
@@ -52,6 +53,32 @@ describe.skipIf(!hasNginx)("behind nginx", () => {
       first.headers.get("content-security-policy"),
     );
     expect(await second.text()).toBe(await first.text());
+  });
+
+  test("a page that is rendered anew comes from the cache before and after, with the policy of each", { timeout: 120_000 }, async () => {
+    const hit = async () => {
+      const answer = await get("/status");
+      const html = await answer.text();
+      return answer.headers.get("x-cache") === "HIT"
+        ? { html, policy: answer.headers.get("content-security-policy") ?? "" }
+        : undefined;
+    };
+    await get("/status");
+    const before = await vi.waitUntil(hit, { timeout: 30_000 });
+    expect(named(before.policy)).toEqual(needed(before.html));
+
+    const worked = before.html.includes(">Everything works</h1>");
+    site.setDatabase(!worked);
+    const heading = worked ? ">Something does not work</h1>" : ">Everything works</h1>";
+    const after = await vi.waitUntil(
+      async () => {
+        const page = await hit();
+        return page?.html.includes(heading) ? page : undefined;
+      },
+      { timeout: 90_000, interval: 500 },
+    );
+    expect(named(after.policy)).toEqual(needed(after.html));
+    expect(after.policy).not.toBe(before.policy);
   });
 
   test("whoever asks for data does not get it in place of the document, nor the other way round", async () => {
