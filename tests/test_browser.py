@@ -334,9 +334,8 @@ def test_the_observatory_gives_every_page_its_best_grade(
             trusted = {"NODE_EXTRA_CA_CERTS": str(address.certificate)}
             asked = [host + page for page in pages]
             grades = list(npm.lines_of(observatory / "grade.mjs", *asked, **trusted))
-            assert [grade["statusCode"] for grade in grades] == [200] * len(pages)
-            assert {grade["grade"] for grade in grades} == {"A+"}, grades
-            assert not [grade for grade in grades if grade["failed"]]
+            best = {"grade": "A+", "status": 200, "failed": [], "findings": []}
+            assert grades == [{"address": page, **best} for page in asked]
 
 
 PICTURES = ("landing", "contacts", "import", "audit", "overview-dark", "contacts-phone")

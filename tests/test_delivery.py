@@ -27,9 +27,12 @@ from rendering import clean_environment, in_browsers, name_of
 
 pytest_plugins = ["products"]
 
-pytestmark = pytest.mark.parametrize(
-    "combination", in_browsers()[:1], ids=name_of, indirect=True, scope="session"
-)
+pytestmark = [
+    pytest.mark.parametrize(
+        "combination", in_browsers()[:1], ids=name_of, indirect=True, scope="session"
+    ),
+    pytest.mark.timeout(1800),
+]
 
 POLICY = "content-security-policy"
 PAGES = [
