@@ -6,7 +6,7 @@ PY := .venv/bin/python
 MAKEOVERRIDES :=
 unexport ARGS ASK
 
-.PHONY: help setup demo test check format lock bench clean
+.PHONY: help setup demo test check format lock bench pictures clean
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -41,6 +41,9 @@ lock: setup ## pin pyproject.toml's dependencies anew in requirements.txt
 
 bench: setup ## measure the generated repository side by side with plain SQL
 	@$(PY) benchmarks/run.py $(ARGS)
+
+pictures: setup ## take the pictures of docs/pictures anew
+	@PICTURES=$(CURDIR)/docs/pictures $(PY) -m pytest -n 0 tests/test_browser.py -k "pictures and clerk" $(ARGS)
 
 clean: ## remove ./demo with its data, .venv and the caches
 	rm -rf demo .venv .mypy_cache .ruff_cache .pytest_cache

@@ -1,5 +1,6 @@
 """A browser that notices what its user would not: errors, refused scripts, strange requests."""
 
+import base64
 import re
 import shutil
 from collections.abc import Iterator
@@ -21,13 +22,18 @@ FLAGS = (
 PAGE_SECONDS = 60.0
 
 
-@contextmanager
-def chromium() -> Iterator[Browser]:
-    """A headless Chromium of this machine's."""
+def chromium_path() -> str:
+    """This machine's Chromium."""
     path = shutil.which("chromium") or shutil.which("google-chrome")
     assert path, "install chromium: the front end is tested in it"
+    return path
+
+
+@contextmanager
+def chromium() -> Iterator[Browser]:
+    """It, headless."""
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=list(FLAGS))
+        browser = playwright.chromium.launch(executable_path=chromium_path(), args=list(FLAGS))
         try:
             yield browser
         finally:
@@ -42,14 +48,19 @@ class Tab:
         url: The product's.
         theirs: The only other address that may be asked: the sign-in provider's,
             whose pages are not ours to judge.
+        scale: How many of a picture's dots make one of the page's.
     """
 
-    def __init__(self, browser: Browser, url: str, theirs: str | None = None) -> None:
+    def __init__(
+        self, browser: Browser, url: str, theirs: str | None = None, *, scale: float = 1
+    ) -> None:
         self.url = url
         self.theirs = theirs
         self.wrong: list[str] = []
         self.frames: list[str] = []
-        self.context = browser.new_context(base_url=url, color_scheme="light")
+        self.context = browser.new_context(
+            base_url=url, color_scheme="light", device_scale_factor=scale
+        )
         self.context.set_default_timeout(PAGE_SECONDS * 1000)
         if theirs:
             # Their page may ask for fonts from anywhere.
@@ -82,6 +93,14 @@ class Tab:
         """Type an address."""
         self.page.goto(path, wait_until="load")
         return self.page
+
+    def picture(self, file: Path, *, width: int = 1280, height: int = 800) -> None:
+        """Write what is seen to a file, small enough to lie in a repository."""
+        self.page.set_viewport_size({"width": width, "height": height})
+        self.page.wait_for_function("document.fonts.status === 'loaded'")
+        session = self.context.new_cdp_session(self.page)
+        taken = session.send("Page.captureScreenshot", {"format": "webp", "quality": 80})
+        file.write_bytes(base64.b64decode(taken["data"]))
 
     def close(self) -> None:
         self.context.close()

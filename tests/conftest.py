@@ -70,12 +70,16 @@ class _Grouped(LoadScopeScheduling):
         answers = next((_BY_NAME[name] for name in _NAMES if name in test), None)
         if answers is None:
             return path
+        path = _GOES_ON.get(path, path)
         if path not in _OF_EVERY_COMBINATION or answers in covering():
             return f"{path} {name_of(answers)}"
         # One front end after the other, as it is built once for all that have it.
         kept = ("tenancy_model", "auth_provider", "frontend")
         return f"every combination {' '.join(answers[question] for question in kept)}"
 
+
+# With the product that the other file left running.
+_GOES_ON = {"tests/test_sessions.py": "tests/test_browser.py"}
 
 _BY_NAME = {name_of(answers): answers for answers in combinations()}
 # Longest first, as a shorter name may be a part of it.

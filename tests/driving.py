@@ -27,6 +27,7 @@ import psycopg
 from websockets.sync.client import ClientConnection, connect
 
 from rendering import Answers, clean_environment
+from workspace import Workspace
 
 T = TypeVar("T")
 
@@ -73,10 +74,11 @@ class Ended(NamedTuple):
 class Product:
     """A generated repository and, most of the time, its `make dev`."""
 
-    def __init__(self, repository: Path, answers: Answers) -> None:
-        self.repository = repository
+    def __init__(self, workspace: Workspace, answers: Answers) -> None:
+        self.repository = workspace.repository
         self.answers = answers
-        self.output = repository.parent / f"{repository.name}.out"
+        self.output = self.repository.with_suffix(".out")
+        self._workspace = workspace
         self._port = free_port()
         self._web_port = free_port()
         self._process: subprocess.Popen[bytes] | None = None
@@ -120,19 +122,6 @@ class Product:
         assert done.returncode == 0, f"app {' '.join(arguments)}\n{done.stdout}\n{done.stderr}"
         return done.stdout
 
-    def build_front_end(self) -> None:
-        """Build it as for production."""
-        done = subprocess.run(
-            ["sh", "../scripts/node.sh", "npm", "run", "--silent", "build"],
-            cwd=self.repository / "frontend",
-            env=clean_environment(),
-            check=False,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-        )
-        assert done.returncode == 0, f"the front end's build\n{done.stdout}\n{done.stderr}"
-
     # --- Running ---
 
     def running(self, **settings: str) -> "Product":
@@ -153,6 +142,8 @@ class Product:
         """Type `make dev`, wait for the line that begins with `ready`, and return that line."""
         assert not self.is_running, "it runs already"
         self._settings = settings
+        if self._web:
+            self._workspace.see_to_a_build(self._build_front_end)
         with self.output.open("wb") as output:
             self._process = subprocess.Popen(
                 ["make", "dev"],
@@ -171,6 +162,19 @@ class Product:
         ready = self._ready_line()
         assert ready, f"make dev ended with {self._process.returncode}:\n{self.said()}"
         return ready
+
+    def _build_front_end(self) -> None:
+        """As `make browser` and a container do."""
+        done = subprocess.run(
+            ["sh", "../scripts/node.sh", "npm", "run", "--silent", "build"],
+            cwd=self.repository / "frontend",
+            env=clean_environment(),
+            check=False,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+        )
+        assert done.returncode == 0, f"the front end's build\n{done.stdout}\n{done.stderr}"
 
     def stop(self) -> Ended:
         """Press Ctrl-C: the terminal sends SIGINT to everything in the foreground."""

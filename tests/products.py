@@ -24,14 +24,11 @@ def workspace() -> Iterator[Workspace]:
 def product(rendered: Path, combination: Answers, workspace: Workspace) -> Iterator[Product]:
     """A combination, set up. `product.running()` starts it, or goes on with what runs.
 
-    Its front end is built, once for all combinations that have the same one.
+    Its front end is built then, once for all combinations that have the same one.
     """
     workspace.hold(rendered)
-    product = Product(workspace.repository, combination)
+    product = Product(workspace, combination)
     product.make("setup")
-    if product.has_front_end and not workspace.front_end_is_built:
-        product.build_front_end()
-        workspace.front_end_was_built()
     try:
         yield product
     finally:

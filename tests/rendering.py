@@ -105,6 +105,7 @@ SELECTION = "MATRIX"
 _TAKE_TURNS = {"database_host", "frontend"}
 
 
+@cache
 def rotating() -> list[Answers]:
     """Combinations in which some questions take turns, for what is done to each of them.
 
@@ -138,6 +139,7 @@ COMPANY: Mapping[str, Mapping[str, str]] = {
 }
 
 
+@cache
 def covering() -> list[Answers]:
     """Few combinations in which every answer of every question occurs, the defaults first.
 
@@ -175,6 +177,7 @@ def _with(question: str, answer: str) -> Answers:
     raise ValueError(f"{question} {answer} has no valid company: say in each() how to try it")
 
 
+@cache
 def in_browsers() -> list[Answers]:
     """A combination for each provider, with a front end; none deals with organizations alike."""
     company = _defaults() | {"queue_backend": "procrastinate", "frontend": "nextjs"}

@@ -16,9 +16,9 @@ from urllib.parse import parse_qs, urljoin, urlsplit
 import httpx
 from joserfc.jwk import ECKey, KeyParameters, RSAKey
 
+import npm
 from driving import STOP_SECONDS, free_port, until
 
-PROVIDER = Path(__file__).with_name("oidc_provider")
 CALLBACK = "http://127.0.0.1/signed-in"
 PAGES = 12
 """More than any sign-in takes."""
@@ -66,15 +66,7 @@ class Provider:
         return f"http://127.0.0.1:{self._port}"
 
     def install(self) -> None:
-        shutil.copytree(PROVIDER, self._folder, dirs_exist_ok=True)
-        done = subprocess.run(
-            ["npm", "install", "--no-package-lock", "--ignore-scripts"],
-            cwd=self._folder,
-            check=False,
-            capture_output=True,
-            text=True,
-        )
-        assert done.returncode == 0, done.stderr
+        npm.install("oidc_provider", self._folder)
 
     def start(self, keys: Sequence[Key]) -> None:
         """Run it with these keys, of which the first signs; it has forgotten every sign-in."""

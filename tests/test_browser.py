@@ -2,7 +2,9 @@
 
 import csv
 import io
+import itertools
 import json
+import os
 import re
 import secrets
 from collections.abc import Iterator
@@ -13,8 +15,10 @@ import httpx
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
+import npm
 from browsing import Tab, axe, chromium, drop, named
 from driving import Product, forget_memory_peak, memory_peak, until
+from edge import edge, ending_tls
 from rendering import in_browsers, name_of
 
 pytest_plugins = ["products"]
@@ -23,6 +27,7 @@ pytestmark = pytest.mark.parametrize(
     "combination", in_browsers(), ids=name_of, indirect=True, scope="session"
 )
 
+PUBLIC = ["/", "/pricing", "/docs/api", "/blog", "/legal/terms", "/status", "/sign-in"]
 ROWS = 20_000
 LARGE_ROWS = 150_000
 MB = 1000 * 1000
@@ -402,3 +407,90 @@ def test_every_page_has_a_policy_that_lets_nothing_else_run(running: Product, ta
         assert "'unsafe-eval'" not in policy
         assert "frame-ancestors 'none'" in policy
     assert len(nonces) == len(screens(running))
+
+
+def test_the_observatory_gives_every_page_its_best_grade(
+    running: Product, tab: Tab, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """On the headers as they are delivered: over TLS, from the edge, also to who is signed in."""
+    observatory = npm.install("observatory", tmp_path_factory.mktemp("observatory"))
+    sign_in(tab)
+    session = "; ".join(f"{kept['name']}={kept['value']}" for kept in tab.context.cookies())
+    folders = [tmp_path_factory.mktemp(name) for name in ("edge", "signed-in", "anonymous")]
+    with (
+        edge(folders[0], running.repository, running.web_url, running.url) as site,
+        ending_tls(folders[1], site.url, session) as signed_in,
+        ending_tls(folders[2], site.url) as anonymous,
+    ):
+        for address, pages in ((signed_in, screens(running)), (anonymous, PUBLIC)):
+            host = address.url.removeprefix("https://")
+            trusted = {"NODE_EXTRA_CA_CERTS": str(address.certificate)}
+            asked = [host + page for page in pages]
+            grades = list(npm.lines_of(observatory / "grade.mjs", *asked, **trusted))
+            best = {"grade": "A+", "status": 200, "failed": [], "findings": []}
+            assert grades == [{"address": page, **best} for page in asked]
+
+
+PICTURES = ("landing", "contacts", "import", "audit", "overview-dark", "contacts-phone")
+LARGEST_PICTURE = 150_000
+
+
+def test_its_pictures_can_be_taken(running: Product, browser: Browser, tmp_path: Path) -> None:
+    """Those that the README and the documentation show: `make pictures` keeps them."""
+    folder = Path(os.environ.get("PICTURES") or tmp_path)
+    tab = Tab(browser, running.web_url, scale=1.5)
+    tab.page.set_viewport_size({"width": 1280, "height": 800})
+    tab.go("/").wait_for_load_state("networkidle")
+    tab.picture(folder / "landing.webp")
+
+    page = sign_in(tab)
+    tab.go("/app/contacts")
+    tab.picture(folder / "contacts.webp")
+    change_a_contact(page)
+
+    tab.go("/app/imports").wait_for_load_state("networkidle")
+    drop(page, "[data-testid=drop]", "customers.csv", customers(ROWS))
+    page.get_by_role("button", name="Import these contacts").click()
+    page.wait_for_url(re.compile(r"/app/imports/[0-9a-f-]{36}$"))
+    until(lambda: 0.4 < share_done(page) < 0.9, "an import that is half done", 120)
+    tab.picture(folder / "import.webp")
+    expect(page.get_by_text("Imported", exact=True)).to_be_visible(timeout=180_000)
+
+    tab.go("/app/audit?table=contacts&action=update")
+    page.locator("main details").first.locator("summary").click()
+    tab.picture(folder / "audit.webp")
+
+    tab.context.add_cookies([{"name": "theme", "value": "dark", "url": tab.url}])
+    tab.go("/app").wait_for_load_state("networkidle")
+    tab.picture(folder / "overview-dark.webp")
+    tab.context.clear_cookies(name="theme")
+    tab.go("/app/contacts")
+    tab.picture(folder / "contacts-phone.webp", width=390, height=844)
+    tab.close()
+    assert not tab.wrong
+    for name in PICTURES:
+        assert 2_000 < (folder / f"{name}.webp").stat().st_size < LARGEST_PICTURE, name
+
+
+def change_a_contact(page: Page) -> None:
+    page.locator("main tbody a").first.click()
+    page.get_by_label("Company").fill("Analytical Engines")
+    page.get_by_label("Amount").fill("1815.12")
+    page.get_by_role("button", name="Save").click()
+    page.wait_for_url("**/app/contacts")
+
+
+def customers(rows: int) -> str:
+    """A CSV that looks as if somebody had it; one row in a thousand has no amount that is one."""
+    first = ("Aisha", "Bruno", "Chiara", "Dmitri", "Elif", "Fatou", "Goran", "Hana", "Ines", "Jun")
+    last = ("Almeida", "Bakker", "Costa", "Diallo", "Eriksen", "Fischer", "Garcia", "Haddad")
+    companies = ("Northwind", "Contoso", "Fabrikam", "Tailspin Toys", "Wingtip", "Litware")
+    people = itertools.cycle(itertools.product(last, first))
+    lines = ["name,email,company,amount"]
+    for row, (surname, name), company in zip(
+        range(rows), people, itertools.cycle(companies), strict=False
+    ):
+        amount = "n/a" if row % 1000 == 999 else f"{row % 4800 + 12}.50"
+        email = f"{name}.{surname}.{row}@{company.replace(' ', '-')}.example".lower()
+        lines.append(f"{name} {surname},{email},{company},{amount}")
+    return "\n".join([*lines, ""])

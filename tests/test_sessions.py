@@ -24,7 +24,7 @@ from signing_in import Provider, new_key
 
 pytest_plugins = ["products"]
 
-SETTINGS = {"WEB": "production", "SEED": "1", "IMPORT_CHUNK_ROWS": "500"}
+SETTINGS = {"SEED": "1", "IMPORT_CHUNK_ROWS": "500"}
 """As in `test_browser.py`, so that the product goes on running between the two."""
 
 AUDIENCE = "https://api.example.com"
@@ -216,8 +216,10 @@ def test_oidc_over_at_the_provider_is_over_here(office: Office, at_office: Tab) 
 def test_oidc_a_session_that_was_not_sealed_here_is_none(
     office: Office, at_office: Tab, forged: str
 ) -> None:
-    cookie = {"name": SESSION, "value": forged, "url": office.url.replace("http:", "https:")}
-    at_office.context.add_cookies([{**cookie, "secure": True, "httpOnly": True}])  # type: ignore[list-item]
+    address = office.url.replace("http:", "https:")
+    at_office.context.add_cookies(
+        [{"name": SESSION, "value": forged, "url": address, "secure": True, "httpOnly": True}]
+    )
     assert "/sign-in" in at_office.go("/app/contacts").url
 
 

@@ -3,7 +3,7 @@
 import filecmp
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from hashlib import sha256
 from pathlib import Path
 
@@ -52,13 +52,17 @@ class Workspace:
             if not folders and not files and not INSTALLED & set(Path(folder).parts):
                 Path(folder).rmdir()
 
-    @property
-    def front_end_is_built(self) -> bool:
-        """Whether the last build is of the front end's files as they are."""
-        return self._built == self._front_end()
+    def see_to_a_build(self, build: Callable[[], None]) -> None:
+        """Have the front end built, unless the last build was of these files."""
+        files = self._front_end()
+        if files != self._built:
+            self.forget_the_build()
+            build()
+            self._built = files
 
-    def front_end_was_built(self) -> None:
-        self._built = self._front_end()
+    def forget_the_build(self) -> None:
+        """Whatever is there is not what `see_to_a_build` made."""
+        self._built = ""
 
     def _front_end(self) -> str:
         root = self.repository / _FRONT_END

@@ -9,9 +9,14 @@ import { existsSync, readFileSync, readdirSync, writeFileSync } from "node:fs";
 import path from "node:path";
 
 import { knownScripts } from "../src/security/known-scripts.mjs";
+import { POLICY_HEADER } from "../src/security/seal-page.mjs";
 import { seal } from "../src/security/seal.mjs";
 
-const HEADER = "content-security-policy";
+/**
+ * What a host serves as a file when no page answers, and the pages that these are copies of. Nobody can
+ * give a file a header, so that the document says its policy itself.
+ */
+const FILES = { "404.html": "_not-found", "500.html": "_global-error" };
 
 /**
  * @param {string} folder a build's, `.next`
@@ -42,13 +47,24 @@ export function sealBuild(folder) {
     );
     problems.push(...unknown.map((script) => `${name}: ${script.slice(0, 300)}`));
 
-    meta.headers[HEADER] = policy;
+    meta.headers[POLICY_HEADER] = policy;
     writeFileSync(path.join(pages, file), html);
     writeFileSync(metaFile, JSON.stringify(meta));
     const route = manifest.routes[name === "index" ? "/" : `/${name.replaceAll(path.sep, "/")}`];
-    if (route) route.initialHeaders = { ...route.initialHeaders, [HEADER]: policy };
+    if (route) route.initialHeaders = { ...route.initialHeaders, [POLICY_HEADER]: policy };
   }
   writeFileSync(manifestFile, JSON.stringify(manifest));
+
+  for (const [name, page] of Object.entries(FILES)) {
+    const file = path.join(folder, "server", "pages", name);
+    if (!existsSync(file)) continue;
+    const document = readFileSync(file, "utf8").replace(/<meta http-equiv="content-security-policy"[^>]*>/, "");
+    const { html, policy, unknown } = seal(document, readFileSync(path.join(pages, `${page}.rsc`)), known);
+    problems.push(...unknown.map((script) => `${name}: ${script.slice(0, 300)}`));
+    // Who may frame it cannot be said in a document; X-Frame-Options says it.
+    const said = policy.replace("; frame-ancestors 'none'", "");
+    writeFileSync(file, html.replace("<head>", `<head><meta http-equiv="${POLICY_HEADER}" content="${said}"/>`));
+  }
   return problems;
 }
 

@@ -64,6 +64,20 @@ test("every page of a build gets its policy, for the server and for Vercel", () 
   }
 });
 
+test("a file that stands for a page says its policy itself, as often as it is sealed", () => {
+  write("server/pages/404.html", `<html><head><title>Nothing</title></head><script>${FLIGHT}</script></html>`);
+  write("server/app/_not-found.rsc", "0:null\n");
+  for (let time = 1; time <= 2; time += 1) {
+    expect(sealPages().status).toBe(0);
+    const document = read("server/pages/404.html");
+    expect(document.match(/<meta http-equiv/g)).toHaveLength(1);
+    expect(document).toContain(`<head><meta http-equiv="content-security-policy" content="default-src 'none'; `);
+    expect(document).toContain(`'${hashOf(FLIGHT)}'`);
+    // Browsers complain of what cannot be said in a document.
+    expect(document).not.toContain("frame-ancestors");
+  }
+});
+
 test("a build with a script that it does not know ends with 1, naming page and script", () => {
   write("server/app/docs/api.html", `<script>alert(1)</script><script>${FLIGHT}</script>`);
   const { status, stderr } = sealPages();

@@ -2,9 +2,12 @@
 
 import "@/styles/globals.css";
 
-import { Button } from "@/components/ui/button";
-
-/** When even a root layout failed: a document of its own. Next's has style attributes, which are blocked. */
+/**
+ * When even a root layout failed: a document of its own. Next's has style attributes, which are blocked.
+ *
+ * Every page loads this before anything is wrong, so it is built of nothing: the components' button would
+ * bring 10 kB of what composes class names.
+ */
 export default function GlobalError({ reset }: { error: Error; reset: () => void }) {
   return (
     <html lang="en">
@@ -16,7 +19,13 @@ export default function GlobalError({ reset }: { error: Error; reset: () => void
             This page could not be shown. What you saved is safe. Try again, and if it goes on, come back
             in a few minutes.
           </p>
-          <Button onClick={reset}>Try again</Button>
+          <button
+            type="button"
+            onClick={reset}
+            className="h-10 rounded-control bg-accent px-4 text-sm font-medium text-on-accent hover:bg-accent-hover"
+          >
+            Try again
+          </button>
         </main>
       </body>
     </html>

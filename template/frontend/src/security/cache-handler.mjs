@@ -8,7 +8,7 @@ import path from "node:path";
 import fileSystemCache from "next/dist/server/lib/incremental-cache/file-system-cache.js";
 
 import { knownScripts } from "./known-scripts.mjs";
-import { seal } from "./seal.mjs";
+import { POLICY_HEADER, sealPage } from "./seal-page.mjs";
 
 // Next loads this file as it is, and compiles it into pages as well. The two differ in what a CommonJS
 // module's default export is.
@@ -19,13 +19,8 @@ const FileSystemCache = /** @type {typeof fileSystemCache} */ (
 /**
  * What there is to see of an entry; only pages have all of it.
  *
- * @typedef {{
- *   kind: string, html?: unknown, rscData?: Uint8Array | undefined,
- *   headers?: import("node:http").OutgoingHttpHeaders | undefined,
- * }} Entry
+ * @typedef {import("./seal-page.mjs").Page & { kind: string, html?: unknown }} Entry
  */
-
-const HEADER = "content-security-policy";
 
 export default class SealingCache extends FileSystemCache {
   /** @type {import("./seal.mjs").KnownScripts | undefined} */
@@ -62,13 +57,8 @@ export default class SealingCache extends FileSystemCache {
    * @param {Entry} page
    */
   seal(key, page) {
-    if (page.kind !== "APP_PAGE" || page.headers?.[HEADER] || typeof page.html !== "string") return;
+    if (page.kind !== "APP_PAGE" || page.headers?.[POLICY_HEADER] || typeof page.html !== "string") return;
     this.known ??= knownScripts(path.dirname(this.server));
-    const { html, policy, unknown } = seal(page.html, page.rscData ?? new Uint8Array(), this.known);
-    page.html = html;
-    page.headers = { ...page.headers, [HEADER]: policy };
-    for (const script of unknown) {
-      console.error(`${key}: a script that the build does not know stays blocked: ${script.slice(0, 200)}`);
-    }
+    Object.assign(page, sealPage(key, page.html, page, this.known));
   }
 }

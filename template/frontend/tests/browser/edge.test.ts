@@ -1,9 +1,12 @@
-import { createServer, request as ask, type IncomingMessage } from "node:http";
+import { createServer, request as ask, type IncomingHttpHeaders, type IncomingMessage } from "node:http";
 import type { AddressInfo } from "node:net";
+import { buffer } from "node:stream/consumers";
+import { gunzipSync, gzipSync } from "node:zlib";
 
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 
 import { hasNginx, startEdge, type Edge } from "./edge";
+import { named, needed } from "./policies";
 import { startSite, type Site } from "./server";
 
 /** Stands for the API: tells what reached it, and accepts every WebSocket. */
@@ -52,6 +55,32 @@ describe.skipIf(!hasNginx)("behind nginx", () => {
       first.headers.get("content-security-policy"),
     );
     expect(await second.text()).toBe(await first.text());
+  });
+
+  test("a page that is rendered anew comes from the cache before and after, with the policy of each", { timeout: 120_000 }, async () => {
+    const hit = async () => {
+      const answer = await get("/status");
+      const html = await answer.text();
+      return answer.headers.get("x-cache") === "HIT"
+        ? { html, policy: answer.headers.get("content-security-policy") ?? "" }
+        : undefined;
+    };
+    await get("/status");
+    const before = await vi.waitUntil(hit, { timeout: 30_000 });
+    expect(named(before.policy)).toEqual(needed(before.html));
+
+    const worked = before.html.includes(">Everything works</h1>");
+    site.setDatabase(!worked);
+    const heading = worked ? ">Something does not work</h1>" : ">Everything works</h1>";
+    const after = await vi.waitUntil(
+      async () => {
+        const page = await hit();
+        return page?.html.includes(heading) ? page : undefined;
+      },
+      { timeout: 90_000, interval: 500 },
+    );
+    expect(named(after.policy)).toEqual(needed(after.html));
+    expect(after.policy).not.toBe(before.policy);
   });
 
   test("whoever asks for data does not get it in place of the document, nor the other way round", async () => {
@@ -114,8 +143,33 @@ describe.skipIf(!hasNginx)("behind nginx", () => {
     expect(upgraded.headers["x-path"]).toBe("/api/v1/realtime?ticket=t");
   });
 
-  test("what is text is compressed for who wants that", async () => {
-    const answer = await get("/docs", { "accept-encoding": "gzip" });
-    expect(answer.headers.get("content-encoding")).toBe("gzip");
+  test("a page is kept compressed for whoever takes that, and as it is for whoever does not", async () => {
+    const answers = async (encoding: string) => {
+      await get("/docs", { "accept-encoding": encoding });
+      const { headers, body } = await raw("/docs", encoding);
+      expect(headers["x-cache"]).toBe("HIT");
+      return { encoding: headers["content-encoding"], body };
+    };
+    const plain = await answers("identity");
+    expect(plain.encoding).toBeUndefined();
+    expect(await answers("gzip;q=0, br")).toEqual(plain);
+    const compressed = await answers("deflate, gzip");
+    expect(compressed.encoding).toBe("gzip");
+    expect(gunzipSync(compressed.body)).toEqual(plain.body);
+    // As Next does it; nginx left to itself takes a fifth more.
+    expect(compressed.body.length).toBeLessThan(1.05 * gzipSync(plain.body).length);
   });
+
+  /** An answer as it came, which `fetch` would unpack. */
+  function raw(path: string, encoding: string) {
+    return new Promise<{ headers: IncomingHttpHeaders; body: Buffer }>((resolve, reject) => {
+      ask(edge.address + path, { headers: { "accept-encoding": encoding } }, (response) => {
+        buffer(response).then((body) => {
+          resolve({ headers: response.headers, body });
+        }, reject);
+      })
+        .on("error", reject)
+        .end();
+    });
+  }
 });

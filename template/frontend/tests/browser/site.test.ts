@@ -1,4 +1,3 @@
-import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 
@@ -8,6 +7,7 @@ import type { Browser } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 
 import { startBrowser, watch } from "./browser";
+import { named, needed } from "./policies";
 import { startSite, type Site } from "./server";
 
 const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
@@ -36,22 +36,6 @@ beforeAll(async () => {
 afterAll(async () => {
   await Promise.all([site.stop(), browser.close()]);
 });
-
-/** What a policy must name for a document's scripts to run, worked out from the document alone. */
-function needed(html: string): string[] {
-  return [...html.matchAll(/<script([^>]*)>([\s\S]*?)<\/script>/g)].flatMap(
-    ([, attributes = "", code = ""]) => {
-      if (attributes.includes("noModule")) return [];
-      const [, integrity] = / integrity="([^"]+)"/.exec(attributes) ?? [];
-      if (integrity) return [integrity];
-      return [`sha256-${createHash("sha256").update(code).digest("base64")}`];
-    },
-  );
-}
-
-function named(policy: string): string[] {
-  return [...policy.matchAll(/'(sha256-[^']+)'/g)].map(([, hash = ""]) => hash);
-}
 
 async function fetched(path: string, headers: Record<string, string> = {}) {
   const answer = await fetch(`${site.address}${path}`, { headers });
@@ -96,8 +80,34 @@ interface AxeViolation {
 
 test.each(pages)("%s has a policy that names its scripts, and no finding", async (path) => {
   const { html, policy } = await fetched(path);
-  expect(new Set(named(policy))).toEqual(new Set(needed(html)));
+  expect(named(policy)).toEqual(needed(html));
   expect(new CspEvaluator(new CspParser(policy).csp).evaluate()).toEqual([]);
+});
+
+// Of all scripts that a page names, compressed. Next and React alone are 136 kB.
+const BYTES_OF_SCRIPT = 145_000;
+
+test.each(pages)("%s waits for one style sheet, knows its font at once, and loads little script", async (path) => {
+  const context = await browser.newContext();
+  const page = await context.newPage();
+  await page.goto(site.address + path, { waitUntil: "load" });
+  const loaded = await page.evaluate(() =>
+    performance.getEntriesByType("resource").map((entry) => {
+      const { name, initiatorType, encodedBodySize } = entry as PerformanceResourceTiming;
+      const { renderBlockingStatus } = entry as unknown as { renderBlockingStatus: string };
+      return { name, initiatorType, encodedBodySize, blocks: renderBlockingStatus === "blocking" };
+    }),
+  );
+  const blocking = loaded.filter(({ blocks }) => blocks).map(({ name }) => name);
+  expect(blocking).toEqual([expect.stringMatching(/\.css$/)]);
+  // Asked for by the document. The style sheet would ask for it late, and what is written would move.
+  const fonts = loaded.filter(({ name }) => name.endsWith(".woff2"));
+  expect(fonts).toEqual([expect.objectContaining({ initiatorType: "link" })]);
+  const scripts = loaded.filter(({ name }) => name.endsWith(".js"));
+  expect(scripts.length).toBeGreaterThan(3);
+  const bytes = scripts.reduce((sum, { encodedBodySize }) => sum + encodedBodySize, 0);
+  expect(bytes).toBeLessThan(BYTES_OF_SCRIPT);
+  await context.close();
 });
 
 test("no page is wider than a small phone", async () => {
@@ -137,7 +147,7 @@ test("a page that is rendered anew has a policy that fits what is new in it", { 
     };
     await expect.poll(rendered, { timeout: 50_000, interval: 500 }).toBe(true);
     const { html, policy } = await fetched("/status");
-    expect(new Set(named(policy))).toEqual(new Set(needed(html)));
+    expect(named(policy)).toEqual(needed(html));
     seen.add(policy);
   }
   expect(seen.size).toBe(2);
@@ -159,7 +169,7 @@ test("a nonce that someone sends along does not get into the cache", { timeout: 
     await expect.poll(rendered, { timeout: 50_000, interval: 500 }).toBe(true);
     const { html, policy } = await fetched("/status");
     expect(html).not.toContain("forged");
-    expect(new Set(named(policy))).toEqual(new Set(needed(html)));
+    expect(named(policy)).toEqual(needed(html));
   }
 });
 

@@ -6,6 +6,7 @@ import type { ReactNode } from "react";
 
 import { product } from "@/product";
 import { session } from "@/session";
+import { preloadFont } from "@/styles/font";
 import { THEME_COOKIE, themeAttribute, themeFrom } from "@/theme/theme";
 
 export const metadata: Metadata = {
@@ -17,6 +18,7 @@ export const viewport: Viewport = { colorScheme: "light dark" };
 
 /** The product: rendered for each request, because it shows what one person may see. */
 export default async function AppLayout({ children }: { children: ReactNode }) {
+  preloadFont();
   const theme = themeFrom((await cookies()).get(THEME_COOKIE)?.value);
   const policy = (await headers()).get("content-security-policy") ?? "";
   const nonce = /'nonce-([^']+)'/.exec(policy)?.[1];
