@@ -22,6 +22,7 @@ from websockets.typing import Origin, Subprotocol
 from driving import (
     API,
     Client,
+    Host,
     Product,
     claims_of,
     open_socket,
@@ -32,6 +33,7 @@ from driving import (
 )
 from forging import FORGERIES, FORGERIES_OF, Forger
 from people import People
+from pooling import program
 from rendering import covering, name_of
 
 pytest_plugins = ["products"]
@@ -40,8 +42,24 @@ pytestmark = pytest.mark.parametrize(
     "combination", covering(), ids=name_of, indirect=True, scope="session"
 )
 
+# Half of them run on the oldest version that products run on, where this machine has it.
+OLDEST = Path("/usr/lib/postgresql/15/bin")
+ON_THE_OLDEST = [name_of(answers) for answers in covering()][::2]
+
 PEOPLE = People(rows=100_000, bad=1_000)
 LOGINS = ("app_api", "app_worker", "migrator")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def host(product: Product) -> Iterator[Host]:
+    """Each product runs where its host would have it, behind a pooler in transaction mode.
+
+    On the embedded Postgres, without a pooler, it is used in the tests of kills.
+    """
+    program()
+    is_old = name_of(product.answers) in ON_THE_OLDEST and (OLDEST / "initdb").exists()
+    with product.hosted(OLDEST if is_old else None) as host:
+        yield host
 
 
 @pytest.fixture
@@ -687,6 +705,45 @@ def test_the_documentation_needs_no_other_site(running: Product) -> None:
     assert "https:" not in page.text
     paths = http.get("/openapi.json").json()["paths"]
     assert {f"{API}/contacts", f"{API}/imports", f"{API}/me"} <= paths.keys()
+
+
+# --- The host ---
+
+
+def test_whatever_is_asked_goes_through_the_pooler(client: Client, host: Host) -> None:
+    """But for what must listen, which a pooler in transaction mode would forget."""
+
+    def transactions() -> int:
+        return sum(row["total_xact_count"] for row in host.show("stats"))
+
+    before = transactions()
+    client.everything("/contacts")
+    assert transactions() > before
+    by_the_pooler = {row["local_port"] for row in host.show("servers")}
+    sessions = client.product.sql(
+        "select client_port, application_name from pg_stat_activity"
+        " where usename in ('app_api', 'app_worker')"
+    )
+    past_it = {name for port, name in sessions if port not in by_the_pooler}
+    assert len(past_it) < len(sessions)
+    assert past_it <= {"realtime", "queue"}
+
+
+def test_the_pooler_refuses_what_it_would_have_to_forget(host: Host) -> None:
+    """Otherwise all of this would prove little. Nobody else logs in there as this role."""
+    way = host.pooler["migrator"]
+    with pytest.raises(psycopg.OperationalError, match="unsupported startup parameter"):
+        psycopg.connect(way, options="-c statement_timeout=1000")
+    with (
+        psycopg.connect(way, autocommit=True) as one,
+        psycopg.connect(way, autocommit=True) as other,
+    ):
+        locks = [c.execute("select pg_try_advisory_lock(1)").fetchone() for c in (one, other)]
+        one.execute("select pg_advisory_unlock_all()")
+        assert locks == [(True,), (True,)], "a lock belongs to a session, and they share one"
+        one.execute("select 1", prepare=True)
+        with pytest.raises(psycopg.errors.DuplicatePreparedStatement):
+            other.execute("select 1", prepare=True)
 
 
 # --- Operation ---
