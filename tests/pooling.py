@@ -19,6 +19,9 @@ from rendering import clean_environment
 
 LOGIN = "app_api"
 
+OLDEST_POSTGRES = Path("/usr/lib/postgresql/15/bin")
+"""Of the oldest version that products run on, where this machine has it."""
+
 # https://www.pgbouncer.org/config.html. Every database goes through it, for products that have
 # several. Nothing in ignore_startup_parameters: the product must not send what a pooler refuses.
 # Nothing resets a connection between two transactions: what one leaves there, the next one finds.

@@ -33,7 +33,7 @@ from driving import (
 )
 from forging import FORGERIES, FORGERIES_OF, Forger
 from people import People
-from pooling import program
+from pooling import OLDEST_POSTGRES, program
 from rendering import covering, name_of
 
 pytest_plugins = ["products"]
@@ -42,8 +42,7 @@ pytestmark = pytest.mark.parametrize(
     "combination", covering(), ids=name_of, indirect=True, scope="session"
 )
 
-# Half of them run on the oldest version that products run on, where this machine has it.
-OLDEST = Path("/usr/lib/postgresql/15/bin")
+# Half of them, where this machine has it; their own suites run on the other (see test_generated).
 ON_THE_OLDEST = [name_of(answers) for answers in covering()][::2]
 
 PEOPLE = People(rows=100_000, bad=1_000)
@@ -57,8 +56,8 @@ def host(product: Product) -> Iterator[Host]:
     On the embedded Postgres, without a pooler, it is used in the tests of kills.
     """
     program()
-    is_old = name_of(product.answers) in ON_THE_OLDEST and (OLDEST / "initdb").exists()
-    with product.hosted(OLDEST if is_old else None) as host:
+    is_old = name_of(product.answers) in ON_THE_OLDEST and (OLDEST_POSTGRES / "initdb").exists()
+    with product.hosted(OLDEST_POSTGRES if is_old else None) as host:
         yield host
 
 
