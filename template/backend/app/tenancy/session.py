@@ -106,7 +106,18 @@ async def _enter(home: AsyncEngine, session: AsyncConnection, opening: tuple[str
 
 async def _commit(session: AsyncConnection) -> None:
     # SQLAlchemy did not send the BEGIN, so the COMMIT is not its to skip.
-    await (await driver_of(session)).commit()
+    driver = await driver_of(session)
+    try:
+        await driver.commit()
+    except psycopg.Error as error:
+        if not driver.closed:
+            raise
+        await session.invalidate()
+        if isinstance(error, psycopg.OperationalError):
+            raise
+        # A server that is shut down says so, and the pooler before it says it as well: the driver
+        # takes two answers to one COMMIT for its own fault.
+        raise psycopg.OperationalError("the connection was lost at COMMIT") from error
 
 
 async def _open(session: AsyncConnection, claims: str, request_id: str) -> Standing:
