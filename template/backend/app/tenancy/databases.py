@@ -63,6 +63,10 @@ async def home(engine: AsyncEngine, tenant_id: UUID | None) -> AsyncIterator[Asy
         yield found
 
 
+def replica(_engine: AsyncEngine, _settings: "Settings") -> None:
+    """No copy answers here: each tenant's database may be on a server of its own."""
+
+
 def places() -> fan_out.Places:
     """Where tenants' tables are, for whoever makes them."""
     from app.tenancy.database_places import DatabasePlaces
