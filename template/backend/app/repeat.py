@@ -7,10 +7,10 @@ writes may have had an effect elsewhere, and its caller is told to come again.
 
 import asyncio
 import random
+from dataclasses import dataclass
 
 import structlog
 from prometheus_client import Counter
-from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -29,6 +29,21 @@ class Again(Exception):  # noqa: N818  # an outcome, not a fault
     """The request is to be answered anew."""
 
 
+@dataclass
+class _Attempt:
+    """One answering of a request that only reads.
+
+    Attributes:
+        is_first: Whether there was none before.
+        is_last: Whether there will be none after it, whatever comes.
+        on_replica: Whether what it reads now comes from a replica.
+    """
+
+    is_first: bool
+    is_last: bool
+    on_replica: bool = False
+
+
 class Repeat:
     """The middleware next to the application."""
 
@@ -42,20 +57,17 @@ class Repeat:
             return
         state = scope.setdefault("state", {})
         before = dict(scope)
-        has_read = False
 
-        async def noting() -> Message:
-            nonlocal has_read
-            has_read = True
+        async def once() -> Message:
+            # What was read of the request is not there for another attempt.
+            state["attempt"].is_last = True
             return await receive()
 
         for attempt in range(ATTEMPTS):
-            state["attempt"] = attempt
+            state["attempt"] = _Attempt(attempt == 0, attempt == ATTEMPTS - 1)
             try:
-                await self.app(scope, noting, send)
+                await self.app(scope, once, send)
             except Again:
-                if has_read:
-                    raise
                 # Whoever looks at the scope afterwards must find what the last attempt left there.
                 scope.clear()
                 scope.update(before)
@@ -66,13 +78,15 @@ class Repeat:
 
 def reads_elsewhere(connection: HTTPConnection) -> bool:
     """Whether a request may be answered by a replica: it only reads, and did not fail there."""
-    scope = connection.scope
-    return scope.get("method") in _READING and scope["state"].get("attempt") == 0
+    attempt = _attempt(connection)
+    return attempt is not None and attempt.is_first
 
 
 def note_replica(connection: HTTPConnection) -> None:
     """Remember that what is read now comes from a replica."""
-    connection.scope["state"]["on_replica"] = True
+    attempt = _attempt(connection)
+    if attempt is not None:
+        attempt.on_replica = True
 
 
 def raise_again(connection: HTTPConnection, error: BaseException) -> None:
@@ -81,19 +95,22 @@ def raise_again(connection: HTTPConnection, error: BaseException) -> None:
     Raises:
         Again: it does.
     """
-    state = connection.scope.get("state", {})
-    attempt = state.get("attempt")
-    on_replica = state.pop("on_replica", False)
-    if attempt is None or attempt == ATTEMPTS - 1:
+    attempt = _attempt(connection)
+    if attempt is None or attempt.is_last:
         return
-    if on_replica and is_read_only(error):
-        reason = "writes"
-    elif is_conflict(error):
+    if is_conflict(error):
         reason = "conflict"
-    elif on_replica and (is_connection_lost(error) or isinstance(error, PoolTimeoutError)):
+    elif attempt.on_replica and is_read_only(error):
+        reason = "writes"
+    elif attempt.on_replica and is_connection_lost(error):
         reason = "replica"
     else:
         return
     _REPEATED.labels(reason).inc()
     log.info("request.repeated", reason=reason)
     raise Again from error
+
+
+def _attempt(connection: HTTPConnection) -> _Attempt | None:
+    attempt: _Attempt | None = connection.scope.get("state", {}).get("attempt")
+    return attempt
