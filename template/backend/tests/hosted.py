@@ -2,7 +2,8 @@
 
 `python -m tests.hosted FOLDER` runs both until SIGTERM, with the data in FOLDER. Once they take
 connections it says, as one line of JSON, with which settings `make dev` runs on them, and by which
-addresses they can be looked into. `--programs` names the Postgres to take.
+addresses they can be looked into. `--programs` names the Postgres to take. A power cut may cost the
+data.
 """
 
 import argparse
@@ -32,7 +33,11 @@ def hosted(folder: Path, programs: Path | None) -> Iterator[dict[str, dict[str, 
     passwords = {login: own[f"{login.upper()}_PASSWORD"] for login in ("app_api", "app_worker")}
     password = secrets.token_urlsafe()
     postgres = Postgres(
-        folder / "postgres", name=project_name(), password=password, log=folder / "postgres.log"
+        folder / "postgres",
+        name=project_name(),
+        password=password,
+        log=folder / "postgres.log",
+        durable=False,
     )
     if programs is not None:
         postgres.programs = programs_in(programs)
@@ -70,8 +75,9 @@ def main() -> None:
     parser.add_argument("--programs", type=Path)
     arguments = parser.parse_args()
     endings = {signal.SIGTERM, signal.SIGINT}
-    signal.pthread_sigmask(signal.SIG_BLOCK, endings)
     with hosted(arguments.folder, arguments.programs) as told:
+        # Not before: what was started would not hear them either.
+        signal.pthread_sigmask(signal.SIG_BLOCK, endings)
         sys.stdout.write(json.dumps(told) + "\n")
         sys.stdout.flush()
         signal.sigwait(endings)
