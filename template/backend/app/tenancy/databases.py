@@ -19,6 +19,7 @@ from app.tenancy.pools import Databases
 from app.tenancy.rounds import *
 from app.tenancy.servers import *
 from app.tenancy.servers import UnknownServerError
+from app.tenancy.session import Copy
 
 ENTER = "app.enter_database"
 PROCESSES = {"provisioner": ("databases", "serve")}
@@ -63,8 +64,9 @@ async def home(engine: AsyncEngine, tenant_id: UUID | None) -> AsyncIterator[Asy
         yield found
 
 
-def replica(_engine: AsyncEngine, _settings: "Settings") -> None:
+def replica(_engine: AsyncEngine, _settings: object) -> Copy | None:
     """No copy answers here: each tenant's database may be on a server of its own."""
+    return None
 
 
 def places() -> fan_out.Places:

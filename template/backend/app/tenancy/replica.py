@@ -15,7 +15,7 @@ import time
 from collections import deque
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import psycopg
 import structlog
@@ -26,7 +26,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from app import choices
 from app.database import Session, create_engine, psycopg_url
 from app.logins import connection_class
-from app.tenancy.session import Standing, enter_replica, transaction
+from app.tenancy.session import Standing, Where, enter_replica, transaction
 
 if TYPE_CHECKING:
     from app.settings import Settings
@@ -48,7 +48,6 @@ _REPLAYED = "select (pg_last_wal_replay_lsn() - '0/0')::bigint where pg_is_in_re
 
 log = structlog.get_logger(__name__)
 
-Where = Literal["primary", "replica"]
 _Connection = psycopg.AsyncConnection[Any]
 
 

@@ -3,9 +3,9 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Literal, Protocol, TypeAlias
 from uuid import UUID
 
 import psycopg
@@ -62,6 +62,21 @@ class Standing:
     def is_the_same_as(self, other: "Standing") -> bool:
         """Whether both say the same of who is asking."""
         return replace(self, asked=None) == replace(other, asked=None)
+
+
+Where: TypeAlias = Literal["primary", "replica"]
+
+
+class Copy(Protocol):
+    """A copy of the database, for requests that only read: see `app.tenancy.replica`."""
+
+    def watched(self) -> AbstractAsyncContextManager[None]:
+        """Know how far the copy is behind for as long as this is open."""
+
+    def transaction(
+        self, claims: Mapping[str, Any], request_id: str, /
+    ) -> AbstractAsyncContextManager[tuple[Session, Standing, Where]]:
+        """As `transaction`, for what only reads; and where it takes place."""
 
 
 @asynccontextmanager
