@@ -22,13 +22,13 @@ SELECTED = {
     "tenancy_model": (
         "not (test_queue or test_dev or test_valkey or test_realtime.py or test_realtime_redis or "
         "test_realtime_postgres or test_intake or test_security or test_csv_file or test_online or "
-        "test_host_versions or test_its_types_are_right)"
+        "test_host_versions or test_repeat or test_its_types_are_right)"
     ),
     # Last, because the queue that needs no server also accompanies the other answers.
     "queue_backend": (
         "not (test_new_table or (test_tenants and not job) or test_auth or test_members or "
         "test_migrations or test_security or test_csv_file or test_search_plan or test_online or "
-        "test_pool.py)"
+        "test_outage or test_pool.py or test_repeat or test_replica)"
     ),
 }
 WITH_A_FRONT_END = "test_dev or test_sign_in or test_web"

@@ -173,6 +173,17 @@ async def test_a_copy_that_only_says_it_is_near_is_not_read(
         standby.order("pg_wal_replay_resume")
 
 
+async def test_a_copy_of_another_database_is_not_read(
+    replica: Replica, tenant: tenants.Tenant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It has more than was ever written, as one of a server that was replaced may have."""
+    await reads_at("replica", replica, tenant)
+    monkeypatch.setattr(module, "_WRITTEN", "select 1::bigint")
+    await until(lambda: not replica.is_fresh)
+    await asyncio.sleep(LAG)
+    assert (await read(replica, tenant))[0] == "primary"
+
+
 async def test_who_is_shut_out_is_out_at_once(
     replica: Replica, admin: Connection, standby: Standby, tenant: tenants.Tenant
 ) -> None:

@@ -163,8 +163,12 @@ class Replica:
         at = time.monotonic()
         written = await _one(primary, _WRITTEN)
         replayed = await _one(copy, _REPLAYED)
-        if written is None or replayed is None:
+        later = await _one(primary, _WRITTEN)
+        if written is None or replayed is None or later is None:
             raise _NoReplicaError("READ_DATABASE_URL leads to a server that follows no other")
+        if replayed > later:
+            # After a failover it may still follow the server that was before.
+            raise _NoReplicaError("READ_DATABASE_URL has what DATABASE_URL has never written")
         self._written.append((at, written))
         self._fresh_as_of = self._as_of(replayed)
 
