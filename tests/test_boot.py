@@ -33,7 +33,7 @@ from driving import (
 )
 from forging import FORGERIES, FORGERIES_OF, Forger
 from people import People
-from pooling import OLDEST_POSTGRES, program
+from pooling import OLDEST_POSTGRES, can_pool, program
 from rendering import covering, name_of
 
 pytest_plugins = ["products"]
@@ -50,15 +50,25 @@ LOGINS = ("app_api", "app_worker", "migrator")
 
 
 @pytest.fixture(scope="module", autouse=True)
-def host(product: Product) -> Iterator[Host]:
+def on_its_host(product: Product) -> Iterator[Host | None]:
     """Each product runs where its host would have it, behind a pooler in transaction mode.
 
-    On the embedded Postgres, without a pooler, it is used in the tests of kills.
+    On the embedded Postgres, without a pooler, it is used in the tests of kills, and here where
+    there is none.
     """
-    program()
+    if not can_pool():
+        yield None
+        return
     is_old = name_of(product.answers) in ON_THE_OLDEST and (OLDEST_POSTGRES / "initdb").exists()
     with product.hosted(OLDEST_POSTGRES if is_old else None) as host:
         yield host
+
+
+@pytest.fixture
+def host(on_its_host: Host | None) -> Host:
+    program()
+    assert on_its_host is not None
+    return on_its_host
 
 
 @pytest.fixture
