@@ -9,6 +9,7 @@ import json
 import os
 import re
 import secrets
+import shutil
 import signal
 import socket
 import subprocess
@@ -16,6 +17,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
@@ -87,6 +89,7 @@ class Product:
         self._web = {"WEB": "built"} if self.has_front_end else {}
         self._tokens: dict[tuple[str, str, str, int], str] = {}
         self._fresh: dict[tuple[str, str], list[tuple[str, str]]] = {}
+        self._host: Host | None = None
         self._connections = ExitStack()
 
     # --- What its owner types ---
@@ -151,7 +154,9 @@ class Product:
                 env=clean_environment(
                     API_PORT=str(self._port),
                     WEB_PORT=str(self._web_port),
-                    **self._web | settings,
+                    **self._web,
+                    **(self._host.settings if self._host else {}),
+                    **settings,
                 ),
                 stdin=subprocess.DEVNULL,
                 stdout=output,
@@ -175,6 +180,23 @@ class Product:
             text=True,
         )
         assert done.returncode == 0, f"the front end's build\n{done.stdout}\n{done.stderr}"
+
+    @contextmanager
+    def hosted(self, programs: Path | None) -> Iterator["Host"]:
+        """Have the product's database where it is in production, as far as one machine can.
+
+        Args:
+            programs: The folder of the Postgres to take; None for the embedded one.
+        """
+        if self.is_running:
+            self.stop()
+        with _host(self.repository, programs) as self._host:
+            try:
+                yield self._host
+            finally:
+                if self.is_running:
+                    self.stop()
+        self._host = None
 
     def stop(self) -> Ended:
         """Press Ctrl-C: the terminal sends SIGINT to everything in the foreground."""
@@ -239,11 +261,15 @@ class Product:
         return int(self.runtime()["pids"][part])
 
     def processes(self) -> list["Found"]:
-        """Every process that has to do with the repository, whoever is its parent now."""
+        """Every process that has to do with the repository, whoever is its parent now.
+
+        The host's own are none of its.
+        """
         return [
             found
             for entry in Path("/proc").glob("[0-9]*")
             if (found := _look_at(entry, str(self.repository))) is not None
+            and not (self._host and self._host.runs(found.pid))
         ]
 
     # --- Its data ---
@@ -272,7 +298,7 @@ class Product:
 
     def database_url(self, login: str, tenant: str | None = None) -> str:
         """A login's URL: of the product's database, or of the tenant's, if tenants have any."""
-        url = str(self.runtime()["urls"][login])
+        url = (self._host.urls if self._host else self.runtime()["urls"])[login]
         if tenant is None or self.answers["tenancy_model"] != "databases":
             return url
         query = "select database from tenant_databases where id = %s"
@@ -361,6 +387,73 @@ class Product:
         """Someone who is not signed in."""
         http = httpx.Client(base_url=self.url, trust_env=False, timeout=60.0)
         return self._connections.enter_context(http)
+
+
+@dataclass(frozen=True)
+class Host:
+    """Postgres as the product's host lays it out, and a pooler in transaction mode before it.
+
+    Attributes:
+        settings: How `make dev` is told of both.
+        urls: The addresses of its logins that lead to Postgres itself.
+        pooler: Those that lead through the pooler.
+        pid: The process that runs both.
+    """
+
+    settings: Mapping[str, str]
+    urls: Mapping[str, str]
+    pooler: Mapping[str, str]
+    pid: int
+
+    def show(self, what: str) -> list[dict[str, Any]]:
+        """What the pooler's console says: https://www.pgbouncer.org/usage.html#admin-console."""
+        console = urlunsplit(urlsplit(self.pooler["migrator"])._replace(path="/pgbouncer"))
+        with psycopg.connect(console, autocommit=True) as connection:
+            cursor = connection.execute(f"show {what}".encode())
+            names = [column.name for column in cursor.description or ()]
+            return [dict(zip(names, row, strict=True)) for row in cursor]
+
+    def runs(self, pid: int) -> bool:
+        """Whether a process is this one's, or a descendant's."""
+        while pid > 1 and pid != self.pid:
+            try:
+                state = Path(f"/proc/{pid}/stat").read_text()
+            except OSError:  # it has ended
+                return False
+            pid = int(state.rpartition(")")[2].split()[1])
+        return pid == self.pid
+
+
+@contextmanager
+def _host(repository: Path, programs: Path | None) -> Iterator[Host]:
+    """Run what stands for the host until the block ends."""
+    # Beside the repository: whoever runs the servers has to reach it.
+    folder = repository.parent / "hosted"
+    folder.mkdir(exist_ok=True)
+    backend = repository / "backend"
+    words: list[str | Path] = ["-m", "tests.hosted", folder]
+    if programs is not None:
+        words += ["--programs", programs]
+    with (folder / "log").open("wb") as log:
+        process = subprocess.Popen(
+            [backend / ".venv/bin/python", *words],
+            cwd=backend,
+            env=clean_environment(),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=log,
+        )
+    with process:
+        try:
+            assert process.stdout is not None
+            line = process.stdout.readline()
+            assert line, f"there is no host:\n{(folder / 'log').read_text()}"
+            yield Host(**json.loads(line), pid=process.pid)
+            assert process.poll() is None, f"the host has ended:\n{(folder / 'log').read_text()}"
+        finally:
+            process.terminate()
+            process.wait(STOP_SECONDS)
+            shutil.rmtree(folder)
 
 
 class Client:

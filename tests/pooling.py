@@ -19,6 +19,9 @@ from rendering import clean_environment
 
 LOGIN = "app_api"
 
+OLDEST_POSTGRES = Path("/usr/lib/postgresql/15/bin")
+"""Of the oldest version that products run on, where this machine has it."""
+
 # https://www.pgbouncer.org/config.html. Every database goes through it, for products that have
 # several. Nothing in ignore_startup_parameters: the product must not send what a pooler refuses.
 # Nothing resets a connection between two transactions: what one leaves there, the next one finds.
@@ -41,16 +44,26 @@ server_reset_query =
 """
 
 
+_MISSING = "there is no pgbouncer on this machine: apt-get install pgbouncer"
+
+
 def program() -> str:
     """PgBouncer's path; without it the test is skipped, but for CI, where it fails."""
+    if not can_pool():
+        pytest.skip(_MISSING)
+    return str(_found())
+
+
+def can_pool() -> bool:
+    """Whether there is a PgBouncer, without which some tests prove less; in CI there must be."""
+    if _found() is None and os.environ.get("CI"):
+        pytest.fail(_MISSING)
+    return _found() is not None
+
+
+def _found() -> str | None:
     # Debian installs it where only root looks.
-    found = shutil.which("pgbouncer", path=f"{os.environ['PATH']}{os.pathsep}/usr/sbin")
-    if found is None:
-        reason = "there is no pgbouncer on this machine: apt-get install pgbouncer"
-        if os.environ.get("CI"):
-            pytest.fail(reason)
-        pytest.skip(reason)
-    return found
+    return shutil.which("pgbouncer", path=f"{os.environ['PATH']}{os.pathsep}/usr/sbin")
 
 
 @dataclass(frozen=True)

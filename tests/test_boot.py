@@ -22,6 +22,7 @@ from websockets.typing import Origin, Subprotocol
 from driving import (
     API,
     Client,
+    Host,
     Product,
     claims_of,
     open_socket,
@@ -32,6 +33,7 @@ from driving import (
 )
 from forging import FORGERIES, FORGERIES_OF, Forger
 from people import People
+from pooling import OLDEST_POSTGRES, can_pool, program
 from rendering import Answers, covering, matrix, name_of
 
 pytest_plugins = ["products"]
@@ -48,6 +50,36 @@ FEWER = People(rows=25_000, bad=250)
 """Enough for several chunks, in each of the many combinations."""
 
 LOGINS = ("app_api", "app_worker", "migrator")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def on_its_host(product: Product) -> Iterator[Host | None]:
+    """Each product runs where its host would have it, behind a pooler in transaction mode.
+
+    On the embedded Postgres, without a pooler, it is used in the tests of kills, and here where
+    there is none.
+    """
+    if not can_pool():
+        yield None
+        return
+    is_old = is_on_the_oldest(product.answers) and (OLDEST_POSTGRES / "initdb").exists()
+    with product.hosted(OLDEST_POSTGRES if is_old else None) as host:
+        yield host
+
+
+def is_on_the_oldest(answers: Answers) -> bool:
+    """Half of them are; the suites of the few that stand for each answer run on the other."""
+    if answers in covering():
+        return covering().index(answers) % 2 == 0
+    # By pairs, which differ in the front end alone.
+    return matrix().index(answers) // 2 % 2 == 0
+
+
+@pytest.fixture
+def host(on_its_host: Host | None) -> Host:
+    program()
+    assert on_its_host is not None
+    return on_its_host
 
 
 @pytest.fixture
@@ -718,6 +750,45 @@ def test_the_front_end_is_served(running: Product) -> None:
         assert application.status_code == 200
         assert application.url.path == "/sign-in"
         assert "'nonce-" in application.headers["content-security-policy"]
+
+
+# --- The host ---
+
+
+def test_whatever_is_asked_goes_through_the_pooler(client: Client, host: Host) -> None:
+    """But for what must listen, which a pooler in transaction mode would forget."""
+
+    def transactions() -> int:
+        return sum(row["total_xact_count"] for row in host.show("stats"))
+
+    before = transactions()
+    client.everything("/contacts")
+    assert transactions() > before
+    by_the_pooler = {row["local_port"] for row in host.show("servers")}
+    sessions = client.product.sql(
+        "select client_port, application_name from pg_stat_activity"
+        " where usename in ('app_api', 'app_worker')"
+    )
+    past_it = {name for port, name in sessions if port not in by_the_pooler}
+    assert len(past_it) < len(sessions)
+    assert past_it <= {"realtime", "queue"}
+
+
+def test_the_pooler_refuses_what_it_would_have_to_forget(host: Host) -> None:
+    """Otherwise all of this would prove little. Nobody else logs in there as this role."""
+    way = host.pooler["migrator"]
+    with pytest.raises(psycopg.OperationalError, match="unsupported startup parameter"):
+        psycopg.connect(way, options="-c statement_timeout=1000")
+    with (
+        psycopg.connect(way, autocommit=True) as one,
+        psycopg.connect(way, autocommit=True) as other,
+    ):
+        locks = [c.execute("select pg_try_advisory_lock(1)").fetchone() for c in (one, other)]
+        one.execute("select pg_advisory_unlock_all()")
+        assert locks == [(True,), (True,)], "a lock belongs to a session, and they share one"
+        one.execute("select 1", prepare=True)
+        with pytest.raises(psycopg.errors.DuplicatePreparedStatement):
+            other.execute("select 1", prepare=True)
 
 
 # --- Operation ---

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from pooling import OLDEST_POSTGRES, can_pool
 from rendering import Answers, clean_environment, covering, in_browsers, name_of, questions, render
 
 pytestmark = pytest.mark.parametrize(
@@ -21,16 +22,23 @@ SELECTED = {
     "tenancy_model": (
         "not (test_queue or test_dev or test_valkey or test_realtime.py or test_realtime_redis or "
         "test_realtime_postgres or test_intake or test_security or test_csv_file or test_online or "
-        "test_its_types_are_right)"
+        "test_host_versions or test_repeat or test_its_types_are_right)"
     ),
     # Last, because the queue that needs no server also accompanies the other answers.
     "queue_backend": (
         "not (test_new_table or (test_tenants and not job) or test_auth or test_members or "
         "test_migrations or test_security or test_csv_file or test_search_plan or test_online or "
-        "test_pool.py)"
+        "test_outage or test_pool.py or test_repeat or test_replica)"
     ),
 }
 WITH_A_FRONT_END = "test_dev or test_sign_in or test_web"
+
+# The defaults run as their owner runs them. The others run as their host has it: the application's
+# logins come through a pooler in transaction mode. In turn they do so on the oldest Postgres and on
+# the embedded one; those that meet the one here are driven on the other (see test_boot).
+BEHIND_A_POOLER = [name_of(answers) for answers in covering()[1:]]
+ON_THE_OLDEST = [name_of(answers) for answers in covering()[1::2]]
+ISOLATION = "test_isolation or test_contacts"
 
 
 @pytest.fixture(scope="module")
@@ -47,7 +55,7 @@ def repository(
     return destination
 
 
-def make(repository: Path, target: str, *words: str, seconds: float = 300) -> None:
+def make(repository: Path, target: str, *words: str, seconds: float = 300, **settings: str) -> None:
     """Run make as in a fresh shell; on failure show the end of what it said.
 
     Whatever it started ends with it, also when it takes too long.
@@ -57,7 +65,7 @@ def make(repository: Path, target: str, *words: str, seconds: float = 300) -> No
         process = subprocess.Popen(
             ["make", target, *words],
             cwd=repository,
-            env=clean_environment(),
+            env=clean_environment(**settings),
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
@@ -95,7 +103,28 @@ def test_its_own_tests_are_green(repository: Path, combination: Answers) -> None
     if combination["frontend"] != "none":
         selected = [WITH_A_FRONT_END]
     words = [f"ARGS=-k '{expression}'" for expression in selected[:1]]
-    make(repository, "test", *words, seconds=1800)
+    name = name_of(combination)
+    surroundings = pooler() if name in BEHIND_A_POOLER else {}
+    surroundings |= oldest() if name in ON_THE_OLDEST else {}
+    make(repository, "test", *words, seconds=1800, **surroundings)
+
+
+@pytest.mark.timeout(900)
+def test_its_isolation_holds_behind_a_pooler(repository: Path, combination: Answers) -> None:
+    """Of the defaults, whose whole suite runs without one, and on the oldest Postgres."""
+    if combination != covering()[0]:
+        pytest.skip("its whole suite does")
+    make(repository, "test", f"ARGS=-k '{ISOLATION}'", seconds=800, **pooler(), **oldest())
+
+
+def pooler() -> dict[str, str]:
+    return {"TEST_POOLER": "1"} if can_pool() else {}
+
+
+def oldest() -> dict[str, str]:
+    """The oldest Postgres that products run on, where this machine has it."""
+    there = (OLDEST_POSTGRES / "initdb").exists()
+    return {"TEST_POSTGRES": str(OLDEST_POSTGRES)} if there else {}
 
 
 @pytest.mark.timeout(900)

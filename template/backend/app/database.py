@@ -131,6 +131,15 @@ def is_connection_lost(error: BaseException) -> bool:
     return cause.sqlstate is None or cause.sqlstate.startswith(_CONNECTION_EXCEPTIONS)
 
 
+def is_conflict(error: BaseException) -> bool:
+    """Whether another transaction was in the way, so that the same work may succeed at once.
+
+    The server has rolled back whatever the transaction did.
+    """
+    cause = getattr(error, "orig", None) or error
+    return isinstance(cause, psycopg.errors.SerializationFailure | psycopg.errors.DeadlockDetected)
+
+
 def is_read_only(error: BaseException) -> bool:
     """Whether the database cannot be written for now: it is being moved, or a standby answers."""
     cause = getattr(error, "orig", None) or error

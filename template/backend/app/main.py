@@ -1,7 +1,7 @@
 """Builds the ASGI application: the one place where its parts are wired together."""
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from importlib import import_module
 
 import httpx
@@ -37,6 +37,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     logs.configure(level=settings.log_level, readable=settings.environment == "development")
 
     engine = tenancy.create_engine(settings, application_name="api")
+    replica = tenancy.replica(engine, settings)
     jobs = queue.create_queue(settings)
     events = channel.create_channel(settings)
     storage = Storage(settings.storage_url)
@@ -47,7 +48,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         await refuse_unsafe_login(engine)
-        async with hub, jobs.intake(acceptor(engine, verifier)):
+        watched = nullcontext() if replica is None else replica.watched()
+        async with hub, jobs.intake(acceptor(engine, verifier)), watched:
             yield
         await verifier.aclose()
         await http.aclose()
@@ -63,6 +65,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     )
     app.state.settings = settings
     app.state.engine = engine
+    app.state.replica = replica
     app.state.storage = storage
     app.state.verifier = verifier
     app.state.hub = hub

@@ -14,7 +14,7 @@ from app.choices import PRODUCT_NAME, channel, host, managing, provider, queue, 
 from app.comma_separated import CommaSeparated
 from app.features.webhooks import settings as webhooks
 from app.hosts import ways
-from app.hosts.addresses import with_proof
+from app.hosts.addresses import parsed, with_proof
 from app.logins import LEAST_LENGTH, is_guessable
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -121,6 +121,19 @@ class Settings(
                     self._replace(name, key, with_proof(url, self.database_root_certificates))
             except ValueError as error:
                 raise ValueError(f"{name.upper()}{f' ({key})' if key else ''}: {error}") from None
+        return self
+
+    @model_validator(mode="after")
+    def _read_as_who_writes(self) -> Self:
+        """A replica has the roles of the database it follows: another one may see more there."""
+        copy: SecretStr | None = getattr(self, "read_database_url", None)
+        if copy is None:
+            return self
+        own, there = (
+            parsed(url.get_secret_value()).username or "" for url in (self.database_url, copy)
+        )
+        if there not in {own, host.login_as(own.partition(".")[0], there)}:
+            raise ValueError("READ_DATABASE_URL must log in as the same role as DATABASE_URL")
         return self
 
     def _why_direct(self, name: str) -> str | None:

@@ -14,6 +14,7 @@ from app.dev.choices import provider
 from app.dev.issuer_key import load_or_create
 from app.dev.servers import Connections
 from app.dev.tokens import mint
+from tests.pooler import log_in
 from tests.running import AppProcess, Platform
 
 Connection = psycopg.Connection[Any]
@@ -88,13 +89,13 @@ def as_admin(admin_url: str) -> Iterator[Connection]:
 
 @pytest.fixture
 def as_api(api_url: str) -> Iterator[Connection]:
-    with psycopg.connect(api_url) as connection:
+    with log_in(api_url) as connection:
         yield connection
 
 
 @pytest.fixture
 def as_worker(worker_url: str) -> Iterator[Connection]:
-    with psycopg.connect(worker_url) as connection:
+    with log_in(worker_url) as connection:
         yield connection
 
 

@@ -11,17 +11,28 @@ from pathlib import Path
 
 import psycopg
 from psycopg import sql
+from sqlalchemy import make_url
 
 from app.choices import tenancy
 from app.dev import processes
 from app.dev.choices import mail, provider, queue
-from app.dev.postgres import OWNER, Postgres
+from app.dev.postgres import OWNER, Postgres, programs_in
 from app.dev.processes import LOOPBACK, free_port, last_lines
 from app.dev.queues import Place
 from app.dev.servers import BACKEND, Connections, answers, login_url, process_environment
 from tests.choices import layout, tenants
+from tests.pooler import Pooler, pooled, program
 
 _SECONDS = 60.0
+
+
+POOLER = "TEST_POOLER"
+"""Set to 1 it puts PgBouncer in transaction mode between the application's logins and Postgres."""
+
+PROGRAMS = "TEST_POSTGRES"
+"""The folder of the Postgres to test on, such as /usr/lib/postgresql/15/bin."""
+
+POOLED_CONNECTIONS = 8
 
 
 class AppProcess:
@@ -94,6 +105,8 @@ class Platform:
             log=folder / "postgres.log",
             durable=False,
         )
+        if os.environ.get(PROGRAMS):
+            self.postgres.programs = programs_in(Path(os.environ[PROGRAMS]))
         place = Place(folder, folder, secrets.token_urlsafe())
         chosen = queue.server(place)
         self.queue_server = None if chosen is None else chosen.server
@@ -111,9 +124,14 @@ class Platform:
         with psycopg.connect(self.postgres.admin_url, autocommit=True) as admin:
             layout.prepare_server(admin)
             layout.prepare_database(admin)
+        self.pooler = self._start_pooler() if os.environ.get(POOLER) == "1" else None
         self.connections = self._connections(self.postgres.name, self._start_issuer())
         tenants.prepare(lambda: self.migrate(self.connections), self.connections)
         self.start_others(self.connections)
+
+    def direct(self, login: str, database: str | None = None) -> str:
+        """The address of a login that leads to Postgres itself, whatever is in between."""
+        return login_url(self.postgres.url(database=database), login, self._passwords[login])
 
     def new_database(self, *, migrated: bool = True) -> Connections:
         """Create another database of the same owner and return the URLs that lead to it."""
@@ -208,18 +226,26 @@ class Platform:
     def _connections(self, database: str, issuer: str) -> Connections:
         owner = self.postgres.url(database=database)
         admin = self.postgres.url("postgres", database=database)
+        way = owner if self.pooler is None else self.pooler.to(owner)
         storage = self.folder / "storage"
         storage.mkdir(exist_ok=True)
         return Connections(
             migrator=owner,
-            app_api=login_url(owner, "app_api", self._passwords["app_api"]),
-            app_worker=login_url(owner, "app_worker", self._passwords["app_worker"]),
+            app_api=login_url(way, "app_api", self._passwords["app_api"]),
+            app_worker=login_url(way, "app_worker", self._passwords["app_worker"]),
             storage=storage.as_uri(),
             issuer=issuer,
             queue=None if self.queue_server is None else self.queue_server.url,
             mail=None if self.mailbox is None else self.mailbox.url,
             admin=admin,
         )
+
+    def _start_pooler(self) -> Pooler:
+        assert program() is not None, f"{POOLER} is set, and this machine has no pgbouncer"
+        owner = self.postgres.url()
+        logins = {OWNER: str(make_url(owner).password), **self._passwords}
+        running = pooled(self.folder, owner, logins, POOLED_CONNECTIONS, layout.POOLER)
+        return self._stack.enter_context(running)
 
     def _start_issuer(self) -> str:
         port = free_port()

@@ -19,6 +19,7 @@ from psycopg.rows import dict_row
 from app.choices import tenancy
 from app.dev.servers import Connections
 from tests.choices import tenants
+from tests.pooler import log_in
 
 Connection = psycopg.Connection[Any]
 Record = dict[str, Any]
@@ -101,7 +102,7 @@ class Path:
 
     def open(self, url: str, tenant: Owner, request_id: str) -> Connection:
         """Begin a transaction on this path."""
-        connection = psycopg.connect(url)
+        connection = log_in(url)
         home = tenants.schema_of(tenant.id)
         connection.execute(f"set local search_path = {home}, public".encode())
         if self.claims is not None:
@@ -320,7 +321,7 @@ def test_no_login_can_alter_a_record(
     urls: dict[str, str], tenant: Owner, trail: list[str], login: str, attack: str
 ) -> None:
     for table in trail:
-        with psycopg.connect(urls[login]) as connection:
+        with log_in(urls[login]) as connection:
             if login != "migrator":
                 claims = tenant.claims if login == "app_api" else tenant.job_claims
                 connection.execute(f"select {tenancy.ENTER}(%s, 'r')", [claims])
@@ -347,7 +348,7 @@ def test_a_role_that_may_write_cannot_become_the_owner(urls: dict[str, str]) -> 
     for login in ("app_api", "app_worker", "migrator"):
         for owner in ("app_audit", "app_definer"):
             with (
-                psycopg.connect(urls[login]) as connection,
+                log_in(urls[login]) as connection,
                 pytest.raises(errors.InsufficientPrivilege),
             ):
                 connection.execute(f"set role {owner}".encode())
@@ -390,7 +391,7 @@ def test_a_record_without_a_month_of_its_own_is_kept(admin: Connection) -> None:
 def test_partitions_of_the_coming_months_are_made_once_and_protected(
     admin: Connection, urls: dict[str, str]
 ) -> None:
-    with psycopg.connect(urls["app_worker"], autocommit=True) as worker:
+    with log_in(urls["app_worker"], autocommit=True) as worker:
         worker.execute("select audit.ensure_partitions()")
         assert _scalar(worker, "select audit.ensure_partitions()") == 0
         assert _scalar(worker, "select audit.ensure_partitions(14)") in {0, 2}

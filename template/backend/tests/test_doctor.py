@@ -20,6 +20,7 @@ from app.dev.servers import BACKEND, Connections
 from app.doctor import CHECKS, examine
 from app.doctor.expressions import calls, calls_per_row, requires_equality
 from tests.choices import layout, tenants
+from tests.pooler import log_in
 from tests.running import Platform
 
 Connection = psycopg.Connection[Any]
@@ -573,7 +574,7 @@ def test_records_without_a_month_of_their_own_are_a_warning(database: Connection
 
 
 def test_the_api_s_own_login_can_look(patient: Connections) -> None:
-    with psycopg.connect(patient.app_api) as connection:
+    with log_in(patient.app_api) as connection:
         connection.execute("set transaction read only")
         assert failures(connection) == set()
 

@@ -30,10 +30,12 @@ from tests.running import Platform
 
 @pytest.fixture
 def settings(platform: Platform, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Settings]:
-    """The settings of a process, with these in the place of those that it would have."""
+    """The settings of a process without a pooler, and these in the place of what it would have."""
+    direct = platform.connections.for_api() | {"DATABASE_URL": platform.direct("app_api")}
+    direct.pop("LISTEN_DATABASE_URL", None)
 
     def read(**changed: str) -> Settings:
-        for name, value in (platform.environment(platform.connections.for_api()) | changed).items():
+        for name, value in (platform.environment(direct) | changed).items():
             monkeypatch.setenv(name, value)
         return Settings()
 
@@ -224,8 +226,10 @@ async def test_a_password_is_changed_while_somebody_logs_in_all_the_time(
 ) -> None:
     old, new = secrets.token_urlsafe(), secrets.token_urlsafe()
     owner = platform.connections
-    before = str(make_url(owner.app_api).password)
-    url = make_url(owner.app_api).set(password=old).render_as_string(hide_password=False)
+    # A pooler with a list of passwords would have to be told as well.
+    direct = make_url(platform.direct("app_api"))
+    before = str(direct.password)
+    url = direct.set(password=old).render_as_string(hide_password=False)
     kind = connection_class(SecretStr(new))
     logins = 0
     is_over = asyncio.Event()
@@ -270,10 +274,10 @@ async def test_a_password_is_changed_while_somebody_logs_in_all_the_time(
 async def test_the_pool_logs_in_with_the_next_password(
     platform: Platform, settings: Callable[..., Settings]
 ) -> None:
-    owner = make_url(platform.connections.app_api)
-    stale = owner.set(password="no longer").render_as_string(hide_password=False)
+    login = make_url(platform.direct("app_api"))
+    stale = login.set(password="no longer").render_as_string(hide_password=False)
     engine = create_engine(
-        settings(DATABASE_URL=stale, DATABASE_NEXT_PASSWORD=str(owner.password)),
+        settings(DATABASE_URL=stale, DATABASE_NEXT_PASSWORD=str(login.password)),
         application_name="rotation",
     )
     async with engine.connect() as connection:

@@ -12,6 +12,7 @@ from uuid import UUID
 import msgspec
 import psycopg
 import pytest
+from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app import jobs
@@ -69,6 +70,27 @@ _RULES: dict[str, Any] = {
 fulfil = jobs.task("tests.order", Order, **_RULES)(_fulfil)
 one_by_one = jobs.task("tests.one_by_one", Order, per_tenant=1, **_RULES)(_fulfil)
 named = jobs.task("tests.named", Order, key=lambda order: order.name, **_RULES)(_fulfil)
+
+_LOCK = text("select pg_advisory_xact_lock(:key)")
+MEETING: list[asyncio.Barrier] = []
+
+
+class Clash(msgspec.Struct):
+    """Two that take the same two locks, each beginning with another one."""
+
+    name: str
+    keys: list[int]
+
+
+@jobs.task("tests.clash", Clash, **_RULES | {"on_failure": None})
+async def clash(job: jobs.Job, order: Clash) -> None:
+    RUNS[order.name] = RUNS.get(order.name, 0) + 1
+    async with job.transaction() as session:
+        for key in order.keys:
+            await session.execute(_LOCK, {"key": key})
+            if RUNS[order.name] == 1 and key == order.keys[0]:
+                await MEETING[-1].wait()
+
 
 ASKED: dict[str, UUID] = {}
 
@@ -189,6 +211,21 @@ async def test_a_failure_is_written_down_and_asks_for_another_delivery(
     assert timedelta(seconds=20) < waits <= timedelta(seconds=60)
     await workshop.worker(job_id)  # the backoff is not over
     assert RUNS[name] == 1
+
+
+async def test_a_deadlock_is_no_failure_of_who_is_chosen_to_give_way(
+    workshop: Workshop, as_admin: Connection
+) -> None:
+    MEETING.append(asyncio.Barrier(2))
+    jobs_: list[UUID] = []
+    async with transaction(workshop.api, workshop.claims, "request-of-tests") as (session, _):
+        for name, keys in (("one way", [1, 2]), ("the other way", [2, 1])):
+            jobs_.append(await jobs.enqueue(session, clash, Clash(name, keys)))
+    async with asyncio.TaskGroup() as group:
+        for job_id, worker in zip(jobs_, (workshop.worker, workshop.other_worker), strict=True):
+            group.create_task(worker(job_id))
+    assert [row(as_admin, job_id)["state"] for job_id in jobs_] == ["gone", "gone"]
+    assert RUNS["one way"] + RUNS["the other way"] == 3
 
 
 async def test_progress_makes_earlier_failures_count_no_more(

@@ -16,6 +16,7 @@ from app.dev.servers import Connections
 from app.realtime.events import Channel
 from tests.choices import tenants
 from tests.conftest import Connection, MintToken
+from tests.pooler import log_in
 from tests.running import AppProcess
 from tests.test_contacts import add
 from tests.test_imports import SECONDS, Office, csv_of, office, people
@@ -171,7 +172,7 @@ def test_the_audit_trail_is_read_by_admins(
         "update memberships set role = %s where org_id = %s and user_id = %s",
         [role, tenant.id, tenant.user_id],
     )
-    with psycopg.connect(database.app_api) as connection:
+    with log_in(database.app_api) as connection:
         connection.execute(f"select {tenancy.ENTER}(%s, 'r')", [tenant.claims()])
         connection.execute("insert into contacts (name, email) values ('Ada', 'a@example.com')")
         found = connection.execute("select exists (select from audit.events)").fetchone()

@@ -24,6 +24,7 @@ from app.dev.lint_migrations import main as lint
 from app.dev.servers import Connections
 from app.migrations import run_sql
 from app.online import LOCK_ATTEMPTS, LOCK_SECONDS, add_index, backfill, insisting
+from tests.pooler import log_in
 
 ROWS = 20_000
 WRITERS = 4
@@ -57,7 +58,7 @@ def database(new_database: Callable[..., Connections]) -> Connections:
         ):
             policy = f"create policy p_{command} on public.people for {command} to app_api {clause}"
             owner.execute(policy.encode())
-    with psycopg.connect(connections.app_api) as api:
+    with log_in(connections.app_api) as api:
         api.execute(
             f"insert into public.people ({tenancy.TENANT_COLUMN}, company)"
             " select gen_random_uuid(), 'C' || n from generate_series(1, %s) n".encode(),
@@ -98,7 +99,7 @@ class Writers:
 
     def _work(self) -> None:
         try:
-            with psycopg.connect(self._url, autocommit=True, prepare_threshold=None) as connection:
+            with log_in(self._url, autocommit=True) as connection:
                 connection.execute(f"set lock_timeout = '{LOCK_TIMEOUT}s'".encode())
                 while not self._is_over.is_set():
                     began = time.perf_counter()
@@ -133,7 +134,7 @@ def migration(database: Connections) -> Iterator[None]:
 
 
 def column(database: Connections, name: str) -> list[Any]:
-    with psycopg.connect(database.app_api) as api:
+    with log_in(database.app_api) as api:
         return [v for (v,) in api.execute(f"select {name} from public.people".encode())]
 
 
@@ -203,7 +204,7 @@ def test_a_column_is_renamed_without_an_interruption(database: Connections) -> N
 def test_a_lock_that_is_not_given_is_asked_for_again(database: Connections) -> None:
     pauses: list[float] = []
     with (
-        psycopg.connect(database.app_api) as reader,
+        log_in(database.app_api) as reader,
         psycopg.connect(database.migrator, autocommit=True) as owner,
     ):
         reader.execute("select from public.people limit 1")

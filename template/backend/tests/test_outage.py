@@ -119,7 +119,7 @@ class Crowd:
 
 @pytest.fixture(scope="module")
 def pooler(platform: Platform, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pooler]:
-    url = platform.connections.app_api
+    url = platform.direct("app_api")
     users = {"app_api": str(make_url(url).password)}
     with pooled(tmp_path_factory.mktemp("pooler"), url, users, SERVER_CONNECTIONS) as running:
         yield running
@@ -143,7 +143,7 @@ async def test_a_restart_costs_nobody_more_than_another_try(
         "RATE_LIMIT_PER_ADDRESS": "1000000/minute",
     }
     if "listen_database_url" in Settings.model_fields:
-        settings["LISTEN_DATABASE_URL"] = platform.connections.app_api
+        settings["LISTEN_DATABASE_URL"] = platform.direct("app_api")
     api, address = platform.api(platform.connections, **settings)
     api.start()
     names = [f"outage-{uuid4().hex[:8]}" for _ in range(TENANTS)]

@@ -4,9 +4,9 @@ import asyncio
 
 import pytest
 
-from app.dev.servers import Connections
 from app.jobs import procrastinate
 from tests.conftest import Connection
+from tests.running import Platform
 
 
 async def test_a_worker_that_did_not_hear_it_is_told_again(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -52,9 +52,10 @@ async def test_a_worker_that_drains_is_left_alone(monkeypatch: pytest.MonkeyPatc
 
 
 async def test_a_server_that_is_back_is_ready_at_the_first_look(
-    connections: Connections, as_admin: Connection
+    platform: Platform, as_admin: Connection
 ) -> None:
-    queue = procrastinate.Procrastinate(connections.app_api, connections.app_api)
+    direct = platform.direct("app_api")
+    queue = procrastinate.Procrastinate(direct, direct)
     try:
         await queue.check()
         ended = as_admin.execute(

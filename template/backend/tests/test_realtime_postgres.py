@@ -26,6 +26,7 @@ from app.realtime.hub import Hub
 from app.realtime.postgres import PostgresChannel
 from tests.choices import tenants
 from tests.listening import SOON, Reader, publish
+from tests.pooler import log_in
 
 Connection = psycopg.Connection[Any]
 
@@ -302,7 +303,7 @@ def test_a_session_with_claims_reaches_its_own_tenant_only(
     database: Connections, admin: Connection, call: str
 ) -> None:
     mine = tenants.make(admin, uuid4().hex)
-    with psycopg.connect(database.app_api) as session:
+    with log_in(database.app_api) as session:
         session.execute("select app.enter(%s, 'x')", (mine.claims(),))
         assert session.execute(CALLS[call].encode(), (mine.id,)).fetchall() is not None
         with pytest.raises(errors.InsufficientPrivilege):
@@ -315,7 +316,7 @@ def test_a_session_with_claims_reaches_its_own_tenant_only(
 def test_a_session_whose_claims_prove_nothing_reaches_nothing(
     database: Connections, tenant: UUID, login: str, claims: dict[str, str], call: str
 ) -> None:
-    with psycopg.connect(getattr(database, login)) as session:
+    with log_in(getattr(database, login)) as session:
         session.execute("select set_config('request.jwt.claims', %s, true)", (json.dumps(claims),))
         with pytest.raises(errors.InsufficientPrivilege):
             session.execute(CALLS[call].encode(), (tenant,))
@@ -337,7 +338,7 @@ def test_no_login_reaches_the_tables_themselves(
     database: Connections, login: str, table: str, statement: str
 ) -> None:
     with (
-        psycopg.connect(getattr(database, login)) as session,
+        log_in(getattr(database, login)) as session,
         pytest.raises(errors.InsufficientPrivilege),
     ):
         session.execute(statement.format(table).encode())

@@ -23,6 +23,7 @@ from app.tenancy.schema_places import schema_of
 from app.tenancy.session import transaction
 from tests.choices import tenants
 from tests.conftest import Connection, MintToken
+from tests.pooler import log_in
 from tests.running import Platform
 from tests.test_isolation import changed
 
@@ -187,11 +188,12 @@ def test_without_the_tenants_role_nothing_can_be_read(
         made = tenants.make(admin, uuid4().hex[:12])
     url = getattr(platform.connections, login)
     table = sql.SQL("select from {}.contacts").format(sql.Identifier(schema_of(made.id)))
-    with psycopg.connect(url, autocommit=True) as connection:
+    with log_in(url) as connection:
         with pytest.raises(errors.InsufficientPrivilege):
             connection.execute(table)
+        connection.rollback()
         # Whoever takes on the role without a proof finds the tables, and no row in them.
-        connection.execute(f"set role {schema_of(made.id)}".encode())
+        connection.execute(f"set local role {schema_of(made.id)}".encode())
         assert connection.execute(table).rowcount == 0
 
 
@@ -203,7 +205,7 @@ def test_a_session_that_takes_on_the_role_of_another_tenant_finds_no_row(
     table = f"{schema_of(theirs.id)}.contacts"
     insert = f"insert into {table} (org_id, name, email) values (%s, 'A', 'a@b.c')".encode()
     admin.execute(insert, [theirs.id])
-    with psycopg.connect(connections.app_api) as connection:
+    with log_in(connections.app_api) as connection:
         connection.execute("select app.enter_schema(%s, 'x')", [mine.claims()])
         connection.execute(f"set local role {schema_of(theirs.id)}".encode())
         for statement in ("select from {}", "update {} set name = 'B'", "delete from {}"):
@@ -224,7 +226,7 @@ def test_a_transaction_that_takes_on_no_role_reads_nothing(
     )
     enter = f"select app.enter_schema('{made.claims()}', 'x')".encode()
     table = f"select from {home}.contacts".encode()
-    with psycopg.connect(connections.app_api) as connection:
+    with log_in(connections.app_api) as connection:
         connection.execute(enter)
         assert connection.execute(table).rowcount == 1
         connection.rollback()

@@ -18,6 +18,7 @@ from app.choices import tenancy
 from app.dev.servers import Connections
 from app.features.contacts import service
 from tests.choices import tenants
+from tests.pooler import log_in
 
 MINE = tenancy.TENANT_COLUMN
 
@@ -94,7 +95,7 @@ def test_a_page_uses_an_index(database: Connections, member: tuple[str, UUID], c
         dialect=create_engine("postgresql+psycopg://").dialect,
         compile_kwargs={"render_postcompile": True},
     )
-    with psycopg.connect(database.app_api, prepare_threshold=None) as api:
+    with log_in(database.app_api) as api:
         api.execute(f"select {tenancy.ENTER}(%s, 'plan')", [claims])
         bound = compiled.params | parameters
         page = api.execute(str(compiled).encode(), bound).fetchone()

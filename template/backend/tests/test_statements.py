@@ -1,11 +1,13 @@
 """Statements that run on the driver, past SQLAlchemy's execution."""
 
+import asyncio
 import logging
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 import psycopg
 import pytest
-from sqlalchemy import Text, bindparam, literal, select, text
+from sqlalchemy import Text, bindparam, literal, make_url, select, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.exc import InvalidRequestError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
@@ -14,6 +16,7 @@ from app.database import is_connection_lost, sqlalchemy_url
 from app.statements import first, scalar
 from app.tenancy.session import transaction
 from tests.conftest import Connection
+from tests.running import Platform
 
 
 @pytest.fixture
@@ -81,3 +84,49 @@ async def test_a_connection_that_is_lost_is_replaced_without_a_complaint(
     assert not caplog.records
     async with transaction(engine, claims, "r2") as (session, _):
         assert await scalar(session, query, {}) == 1
+
+
+@asynccontextmanager
+async def dying_at_commit(url: str) -> AsyncIterator[str]:
+    """An address that leads to a server which goes away before it commits, behind a pooler."""
+    server = make_url(url)
+
+    async def copy(source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
+        while data := await source.read(65536):
+            sink.write(data)
+            await sink.drain()
+
+    async def serve(client: asyncio.StreamReader, answers: asyncio.StreamWriter) -> None:
+        there, asked = await asyncio.open_connection(server.host, server.port)
+        answering = asyncio.create_task(copy(there, answers))
+        while (data := await client.read(65536)) and b"COMMIT" not in data:
+            asked.write(data)
+            await asked.drain()
+        answering.cancel()
+        asked.close()
+        if data:
+            for state in (b"57P01", b"08P01"):
+                fields = b"SFATAL\0C" + state + b"\0Mthe server is going\0\0"
+                answers.write(b"E" + (len(fields) + 4).to_bytes(4) + fields)
+            await answers.drain()
+        answers.close()
+
+    async with await asyncio.start_server(serve, "127.0.0.1", 0) as proxy:
+        port = proxy.sockets[0].getsockname()[1]
+        yield server.set(host="127.0.0.1", port=port).render_as_string(hide_password=False)
+
+
+async def test_a_server_that_goes_at_the_commit_is_a_lost_connection(
+    platform: Platform, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Which the driver, told so twice, does not say."""
+    async with dying_at_commit(platform.direct("app_api")) as url:
+        engine = create_async_engine(
+            sqlalchemy_url(url), isolation_level="AUTOCOMMIT", use_native_hstore=False
+        )
+        with caplog.at_level(logging.WARNING), pytest.raises(psycopg.OperationalError) as lost:
+            async with transaction(engine, {"sub": "lost"}, "r1") as (session, _):
+                await scalar(session, select(literal(1)), {})
+        assert is_connection_lost(lost.value)
+        assert not caplog.records
+        await engine.dispose()

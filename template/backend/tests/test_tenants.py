@@ -30,6 +30,7 @@ from app.revisions import head
 from app.storage import Storage
 from tests.choices import tenants
 from tests.conftest import Connection, MintToken
+from tests.pooler import log_in
 from tests.running import AppProcess, Platform
 from tests.test_doctor import failures
 
@@ -705,7 +706,7 @@ async def test_no_login_of_the_application_acts_as_the_operator(
         )
     ]
     assert len(reached) >= 5
-    with psycopg.connect(request.getfixturevalue(login), autocommit=True) as connection:
+    with log_in(request.getfixturevalue(login), autocommit=True) as connection:
         with pytest.raises(errors.InsufficientPrivilege):
             connection.execute("set role app_operator")
         connection.execute("select set_config('app.operated_tenant', %s, false)", (client.id,))

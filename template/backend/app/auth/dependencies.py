@@ -19,6 +19,7 @@ from app.auth.keys import PREFIX, RefusedKey, read_key
 from app.auth.permissions import ROLES, Permission, Role, role_named
 from app.choices import tenancy
 from app.database import Session
+from app.repeat import note_replica, reads_elsewhere
 from app.request_log import bind_actor, bind_key
 from app.security.problems import Problem
 from app.settings import Settings
@@ -168,17 +169,14 @@ async def _prove(
     permission: Permission | None,
     *,
     alone: bool = False,
+    is_whole: bool = False,
 ) -> AsyncIterator[Access]:
     identity = await _authenticate(request, credentials)
     if alone:
         if identity.key_id is not None:
             raise Problem(403, "Not allowed", "No API key may do this: sign in.")
         identity = identity.alone()
-    engine: AsyncEngine = request.app.state.engine
-    async with transaction(engine, identity.claims(), request.state.request_id) as (
-        session,
-        standing,
-    ):
+    async with _opened(request, identity, is_whole=is_whole) as (session, standing):
         refusal = _unproven(identity, standing)
         if refusal is None:
             if identity.key_id is not None:
@@ -192,6 +190,34 @@ async def _prove(
             await session.execute(_RECORD_DENIED, {"path": request.url.path})
     if refusal is not None:
         raise refusal
+
+
+@asynccontextmanager
+async def _opened(
+    request: Request, identity: Identity, *, is_whole: bool
+) -> AsyncIterator[tuple[Session, Standing]]:
+    """The transaction of a request, which may be on a replica.
+
+    Args:
+        request: The request.
+        identity: Who is asking. A key's use is written down, so a key is not asked about elsewhere.
+        is_whole: Whether this transaction is all that the request does.
+    """
+    state, request_id = request.app.state, request.state.request_id
+    claims = identity.claims()
+    if (
+        state.replica is None
+        or not is_whole
+        or identity.key_id is not None
+        or not reads_elsewhere(request)
+    ):
+        async with transaction(state.engine, claims, request_id) as opened:
+            yield opened
+        return
+    async with state.replica.transaction(claims, request_id) as (session, standing, where):
+        if where == "replica":
+            note_replica(request)
+        yield session, standing
 
 
 def closed(standing: Standing) -> Problem | None:
@@ -253,7 +279,7 @@ class _Requires:
         self.permission = permission
 
     async def __call__(self, request: Request, credentials: _Bearer) -> AsyncIterator[Access]:
-        async with _prove(request, credentials, self.permission) as access:
+        async with _prove(request, credentials, self.permission, is_whole=True) as access:
             yield access
 
 

@@ -78,6 +78,18 @@ def find_programs(account: Account | None, name: str) -> Programs:
     )
 
 
+def programs_in(folder: Path) -> Programs:
+    """The Postgres programs in this folder.
+
+    Raises:
+        DevelopmentError: There are none.
+    """
+    major = _major_version(folder)
+    if major is None:
+        raise DevelopmentError(f"There is no Postgres in {folder}.")
+    return Programs(folder, major)
+
+
 def _by_version(folder: Path) -> int:
     name = folder.parent.name
     return int(name) if name.isdigit() else 0

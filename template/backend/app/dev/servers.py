@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from urllib.parse import quote, urlsplit, urlunsplit
+from urllib.parse import quote, unquote, urlsplit, urlunsplit
 
 from dotenv import dotenv_values
 
@@ -84,15 +84,24 @@ class Connections:
 
     def for_api(self) -> dict[str, str]:
         """The API's settings: its own login, and no way to the others'."""
-        return self._common(DATABASE_URL=self.app_api)
+        return self._common(**self._ways("app_api", self.app_api))
 
     def for_worker(self) -> dict[str, str]:
         """The worker's settings: its own login, and no way to the others'."""
-        return self._common(DATABASE_URL=self.app_worker)
+        return self._common(**self._ways("app_worker", self.app_worker))
 
     def for_operator(self) -> dict[str, str]:
         """What `app migrate`, `app doctor` and the like need."""
-        return self._common(DATABASE_URL=self.app_worker, MIGRATION_DATABASE_URL=self.migrator)
+        ways = self._ways("app_worker", self.app_worker)
+        return self._common(**ways, MIGRATION_DATABASE_URL=self.migrator)
+
+    def _ways(self, login: str, url: str) -> dict[str, str]:
+        """Where a login's transactions go; and where else it listens, if a pooler is in between.
+
+        Whoever migrates goes past poolers, so that is the way for whoever listens, too.
+        """
+        direct = login_url(self.migrator, login, unquote(urlsplit(url).password or ""))
+        return {"DATABASE_URL": url} | ({} if direct == url else {"LISTEN_DATABASE_URL": direct})
 
     def _common(self, **database: str) -> dict[str, str]:
         return {
@@ -170,8 +179,8 @@ class Servers:
         owner = self.postgres.url() if self.postgres else self.settings["DATABASE_URL"]
         if self.postgres is None:
             self.notes.append(
-                "DATABASE_URL is set: it is used to migrate, and the API and the worker log in to "
-                "the same database as app_api and app_worker"
+                "DATABASE_URL is set: the API and the worker log in to that database as app_api "
+                "and app_worker. It is migrated there too, unless MIGRATION_DATABASE_URL is set"
             )
         return Connections(
             admin=self.postgres.admin_url if self.postgres else None,

@@ -251,7 +251,11 @@ class _Connector(PsycopgConnector):
         while True:
             try:
                 async with await self._kind.connect(
-                    self._listen_url, autocommit=True, prepare_threshold=None, connect_timeout=5
+                    self._listen_url,
+                    autocommit=True,
+                    prepare_threshold=None,
+                    connect_timeout=5,
+                    application_name="queue",
                 ) as connection:
                     for channel in channels:
                         await connection.execute(

@@ -1,6 +1,7 @@
 """Runs one job: starts it, bounds it in time, and writes down how it ended."""
 
 import asyncio
+import random
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
@@ -14,7 +15,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app.choices import tenancy
-from app.database import Session, is_connection_lost, is_read_only
+from app.database import Session, is_conflict, is_connection_lost, is_read_only
 from app.jobs.job import Job, JobGone, TenantNotReady
 from app.jobs.leases import Leases, Running
 from app.jobs.tasks import TASKS, Task, Unrecoverable
@@ -33,6 +34,9 @@ _FAILURES = Counter("job_failures_total", "Attempts that failed.", ["task"])
 
 NOT_READY = timedelta(seconds=5)
 """How long a job waits whose tenant's tables are being migrated."""
+
+CONFLICT_PAUSES = (0.05, 0.25, 1.0)
+"""Seconds at most before a task goes on in whose way another transaction was, each time it was."""
 
 HAND_BACK_SECONDS = 5.0
 """Time to hand a job back when the worker ends; after that its lease runs out."""
@@ -132,7 +136,7 @@ class Runner:
             running.is_at_work = True
             try:
                 async with limit:
-                    await task.run(claimed.job, payload)
+                    await _run_through(task, claimed.job, payload)
             finally:
                 running.is_at_work = False
         except JobGone:
@@ -196,6 +200,25 @@ class Runner:
         """Take one step on the outbox, which commits by itself."""
         async with tenancy.home(self.engine, place) as home, home.connect() as session:
             return (await session.execute(step, {"me": self.leases.me, **parameters})).one()
+
+
+async def _run_through(task: Task[Any], job: Job, payload: msgspec.Struct) -> None:
+    """Run a task, and at once again where another transaction was in its way.
+
+    That is no failure of the task's: what its transaction did was rolled back for somebody else's
+    sake. As after any of its statements, it goes on rather than repeats what was committed before.
+    """
+    for pause in CONFLICT_PAUSES:
+        try:
+            await task.run(job, payload)
+        except Exception as error:
+            if not is_conflict(error):
+                raise
+            log.info("job.conflict", reason=str(getattr(error, "orig", error)))
+        else:
+            return
+        await asyncio.sleep(random.uniform(0.5, 1.0) * pause)  # noqa: S311
+    await task.run(job, payload)
 
 
 def _understood(claimed: _Claimed) -> tuple[Task[Any], msgspec.Struct]:

@@ -6,6 +6,7 @@ from fastapi import FastAPI
 from starlette.middleware import Middleware
 
 from app.metrics import RequestMetrics
+from app.repeat import Repeat
 from app.request_log import RequestLog
 from app.security.headers import SecurityHeaders
 from app.security.hosts import CrossOrigin, TrustedHosts
@@ -47,12 +48,13 @@ def install(app: FastAPI, settings: Settings, *, uploads: Collection[str] = ()) 
         Middleware(ErrorBoundary),
         # Before a body is read and a token verified: both cost more than a counter.
         Middleware(AddressLimit, per_address, exempt=INTERNAL),
-        # Next to the application, whose reading it watches.
+        # Outside of what may be asked again, and next to what it watches the reading of.
         Middleware(
             BodyLimit,
             settings.max_body_bytes,
             larger=dict.fromkeys(uploads, settings.max_upload_bytes),
         ),
+        Middleware(Repeat),
     ]
     app.user_middleware[:0] = outermost_first
     return RateLimit("principal", settings.rate_limit_per_principal, storage)

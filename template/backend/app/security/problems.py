@@ -19,6 +19,8 @@ from starlette.requests import ClientDisconnect, HTTPConnection
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from app.repeat import raise_again
+
 MEDIA_TYPE = "application/problem+json"
 RETRY_AFTER_SECONDS = 2
 
@@ -221,6 +223,7 @@ async def _client_left(connection: HTTPConnection, _: Exception) -> Response:
 
 
 async def _database(connection: HTTPConnection, error: Exception) -> Response:
+    raise_again(connection, error)
     cause = error.orig if isinstance(error, DBAPIError) else error
     state = getattr(cause, "sqlstate", None)
     # A constraint or a policy may speak of rows that the caller cannot see: say neither which

@@ -17,6 +17,7 @@ make_place, migrate_tenants, remove_place: What a new tenant, a new version and 
 readings: What `/readyz` tells about tenants.
 recycle: What is done with a connection after a transaction of a tenant.
 Settings, create_engine: What a process is told about databases, and its connections.
+replica: The copy of the database that answers requests that only read, if there is one.
 routed, reroute, home: In which database claims are proven, and a tenant's rows and jobs are.
 announce, visit, homes_with_jobs: How a job is found, wherever its outbox is.
 everywhere: What is done in every database, even if some of them are away.

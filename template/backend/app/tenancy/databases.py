@@ -19,6 +19,7 @@ from app.tenancy.pools import Databases
 from app.tenancy.rounds import *
 from app.tenancy.servers import *
 from app.tenancy.servers import UnknownServerError
+from app.tenancy.session import Copy
 
 ENTER = "app.enter_database"
 PROCESSES = {"provisioner": ("databases", "serve")}
@@ -61,6 +62,11 @@ async def home(engine: AsyncEngine, tenant_id: UUID | None) -> AsyncIterator[Asy
     """The pool of the database in which a tenant's rows and jobs are."""
     async with routed(engine, {} if tenant_id is None else {"place": str(tenant_id)}) as found:
         yield found
+
+
+def replica(_engine: AsyncEngine, _settings: object) -> Copy | None:
+    """No copy answers here: each tenant's database may be on a server of its own."""
+    return None
 
 
 def places() -> fan_out.Places:

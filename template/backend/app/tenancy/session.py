@@ -3,9 +3,9 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Literal, Protocol, TypeAlias
 from uuid import UUID
 
 import psycopg
@@ -18,8 +18,15 @@ from app.database import Session, driver_of
 from app.revisions import earlier_revisions
 
 # BEGIN travels with the context: a transaction of a tenant costs one round trip more than none.
-_ENTER = b"""
-BEGIN; SELECT user_id, tenant_id, role, known, obstacle, revision FROM %b(%b, %b)
+_ENTER = b"BEGIN; SELECT user_id, tenant_id, role, known, obstacle, revision FROM %b(%b, %b)"
+_ENTER_AND_ASK = b"""
+BEGIN; SELECT user_id, tenant_id, role, known, obstacle, revision, audit.seconds_since_write()
+FROM %b(%b, %b)
+"""
+_ENTER_REPLICA = b"""
+BEGIN READ ONLY; SELECT user_id, tenant_id, role, known, obstacle, revision,
+    CASE WHEN pg_is_in_recovery() THEN (pg_last_wal_replay_lsn() - '0/0')::bigint END
+FROM %b(%b, %b)
 """
 _SIGN_IN = text("SELECT app.sign_in()")
 
@@ -40,6 +47,8 @@ class Standing:
             `new` (its tables are being made), `behind` (they are being migrated), `moving` (they
             can be read only) or `moved` (they are in another database now).
         revision: Which migrations the tenant's tables came to, where they are its own.
+        asked: Where it was asked, how many seconds ago the tenant wrote last, if within an hour;
+            of a replica, how many bytes of the database's log it has replayed.
     """
 
     user_id: UUID | None
@@ -48,11 +57,31 @@ class Standing:
     known: bool
     obstacle: str | None
     revision: str | None
+    asked: float | None = None
+
+    def is_the_same_as(self, other: "Standing") -> bool:
+        """Whether both say the same of who is asking."""
+        return replace(self, asked=None) == replace(other, asked=None)
+
+
+Where: TypeAlias = Literal["primary", "replica"]
+
+
+class Copy(Protocol):
+    """A copy of the database, for requests that only read: see `app.tenancy.replica`."""
+
+    def watched(self) -> AbstractAsyncContextManager[None]:
+        """Know how far the copy is behind for as long as this is open."""
+
+    def transaction(
+        self, claims: Mapping[str, Any], request_id: str, /
+    ) -> AbstractAsyncContextManager[tuple[Session, Standing, Where]]:
+        """As `transaction`, for what only reads; and where it takes place."""
 
 
 @asynccontextmanager
 async def transaction(
-    engine: AsyncEngine, claims: Mapping[str, Any], request_id: str
+    engine: AsyncEngine, claims: Mapping[str, Any], request_id: str, *, reads: bool = False
 ) -> AsyncIterator[tuple[Session, Standing]]:
     """Open a transaction in which the database knows who is asking.
 
@@ -63,11 +92,12 @@ async def transaction(
         claims: What a verified token says (`Identity.claims()`), or, in a worker, which
             job it runs: `{"job_id": …, "worker_id": …}`.
         request_id: Written on every audit record of this transaction.
+        reads: Whether to ask when the tenant wrote last.
 
     Raises:
         psycopg.OperationalError: the database cannot be reached, not even on a new connection.
     """
-    opening = (json.dumps(claims), request_id)
+    opening = (json.dumps(claims), request_id, _ENTER_AND_ASK if reads else _ENTER)
     clock = asyncio.get_running_loop().time
     patience = clock() + NEW_TENANT_SECONDS
     while True:
@@ -89,7 +119,16 @@ async def transaction(
         await asyncio.sleep(_LOOK_AGAIN)
 
 
-async def _enter(home: AsyncEngine, session: AsyncConnection, opening: tuple[str, str]) -> Standing:
+async def enter_replica(
+    session: AsyncConnection, claims: Mapping[str, Any], request_id: str
+) -> Standing:
+    """Open a transaction on a copy of the database that only reads, in the name of these claims."""
+    return await _open(session, json.dumps(claims), request_id, _ENTER_REPLICA)
+
+
+async def _enter(
+    home: AsyncEngine, session: AsyncConnection, opening: tuple[str, str, bytes]
+) -> Standing:
     pool = home.pool
     try:
         return await _open(session, *opening)
@@ -106,15 +145,26 @@ async def _enter(home: AsyncEngine, session: AsyncConnection, opening: tuple[str
 
 async def _commit(session: AsyncConnection) -> None:
     # SQLAlchemy did not send the BEGIN, so the COMMIT is not its to skip.
-    await (await driver_of(session)).commit()
+    driver = await driver_of(session)
+    try:
+        await driver.commit()
+    except psycopg.Error as error:
+        if not driver.closed:
+            raise
+        await session.invalidate()
+        if isinstance(error, psycopg.OperationalError):
+            raise
+        # A server that is shut down says so, and the pooler before it says it as well: the driver
+        # takes two answers to one COMMIT for its own fault.
+        raise psycopg.OperationalError("the connection was lost at COMMIT") from error
 
 
-async def _open(session: AsyncConnection, claims: str, request_id: str) -> Standing:
+async def _open(session: AsyncConnection, claims: str, request_id: str, opening: bytes) -> Standing:
     driver = await driver_of(session)
     # Two statements in one message cannot have parameters: the values are quoted by libpq.
     quoted = Escaping(driver.pgconn).escape_literal
     enter = choices.tenancy.ENTER.encode()
-    query = _ENTER % (enter, quoted(claims.encode()), quoted(request_id.encode()))
+    query = opening % (enter, quoted(claims.encode()), quoted(request_id.encode()))
     cursor = await driver.execute(query, prepare=False)
     cursor.nextset()
     row = await cursor.fetchone()

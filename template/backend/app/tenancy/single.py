@@ -2,15 +2,19 @@
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import AbstractAsyncContextManager, contextmanager, nullcontext
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 import psycopg
-from pydantic import BaseModel
+from pydantic import BaseModel, Field, SecretStr
 from sqlalchemy import Executable
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app.database import Session, create_engine
+from app.tenancy.replica import Replica
+
+if TYPE_CHECKING:
+    from app.settings import Settings as AllSettings
 
 __all__ = [
     "Settings",
@@ -22,6 +26,7 @@ __all__ = [
     "home",
     "home_named",
     "homes_with_jobs",
+    "replica",
     "reroute",
     "routed",
     "tell_control",
@@ -30,7 +35,19 @@ __all__ = [
 
 
 class Settings(BaseModel):
-    """No settings of its own."""
+    """What tenancy in one database may be told."""
+
+    read_database_url: SecretStr | None = Field(
+        default=None,
+        description="A streaming replica, as the API's login: it answers requests that only read,"
+        " of tenants that have not written for some seconds.",
+    )
+
+
+def replica(engine: AsyncEngine, settings: "AllSettings") -> Replica | None:
+    """The copy of the database that answers requests that only read, if there is one."""
+    url = settings.read_database_url
+    return None if url is None else Replica(engine, settings, url.get_secret_value())
 
 
 def routed(

@@ -196,12 +196,29 @@ create policy read_by_admins on audit.events for select to app_api
         and (select app.current_member_role()) in ('owner', 'admin')
     );
 
+-- How long ago the tenant wrote last, if it did within the hour: an id begins with the time at which its
+-- record was made. Whoever may not read the trail may know that.
+create function audit.seconds_since_write() returns double precision
+language sql stable security definer set search_path = ''
+as $$
+    select extract(epoch from clock_timestamp())
+           - ('x' || left(replace(e.id::text, '-', ''), 12))::bit(48)::bigint / 1000.0
+    from audit.events e
+    where e.tenant_id = (select app.current_tenant_id())
+      and e.occurred_at > now() - interval '1 hour'
+    order by e.id desc
+    limit 1
+$$;
+create policy read_by_seconds_since_write on audit.events for select to app_audit
+    using (tenant_id = (select app.current_tenant_id()));
+
 create policy operator_select on audit.events for select to app_operator
     using (tenant_id = (select app.operated_tenant_id()));
 
 grant usage on schema audit to app_api, app_worker, app_operator;
 grant select on audit.events to app_api, app_operator;
 grant execute on function audit.record_event(text, jsonb) to app_api, app_worker;
+grant execute on function audit.seconds_since_write() to app_api;
 grant execute on function audit.ensure_partitions(integer) to app_worker;
 
 reset role;

@@ -24,11 +24,11 @@ class Broker:
     def __init__(self, platform: "Platform") -> None:
         self.server = platform.postgres
         self.connections = platform.connections
+        self._direct = platform.direct("app_api")
 
     def channel(self) -> PostgresChannel:
         """A new way to it, as one process has."""
-        url = self.connections.app_api
-        return PostgresChannel(url, url)
+        return PostgresChannel(self.connections.app_api, self._direct)
 
     def start(self) -> None:
         """Start it unless it runs, and wait until it takes connections."""

@@ -7,12 +7,16 @@ from typing import Any
 
 import psycopg
 
+from tests.pooler import Place
+
 __all__ = [
     "API_ROLES",
     "DIRECT",
     "MUTATIONS",
     "NAMED",
     "POOLED",
+    "POOLER",
+    "SERVER",
     "prepare_database",
     "prepare_server",
 ]
@@ -28,6 +32,8 @@ DIRECT = (
     "postgresql://app_api:p@ep-pooler-name-1.eu-central-1.aws.neon.tech/neondb",
 )
 NAMED = {"neondb_owner": "app_api"}
+SERVER = f"{_NAME}.eu-central-1.aws.neon.tech"
+POOLER = Place(f"{_NAME}-pooler.eu-central-1.aws.neon.tech", 5432)
 
 API_ROLES: tuple[str, ...] = ()
 MUTATIONS: tuple[tuple[str, str, str], ...] = ()

@@ -8,12 +8,16 @@ from typing import Any
 
 import psycopg
 
+from tests.pooler import Place
+
 __all__ = [
     "API_ROLES",
     "DIRECT",
     "MUTATIONS",
     "NAMED",
     "POOLED",
+    "POOLER",
+    "SERVER",
     "prepare_database",
     "prepare_server",
 ]
@@ -28,6 +32,8 @@ DIRECT = (
     # Session mode.
     f"postgresql://app_api.abcdefgh:p@{_SUPAVISOR}:5432/postgres",
 )
+SERVER = "db.abcdefgh.supabase.co"
+POOLER = Place(SERVER, 6543)
 NAMED = {"postgres": "app_api", "postgres.abcdefgh": "app_api.abcdefgh"}
 
 API_ROLES: tuple[str, ...] = ("anon", "authenticated")
