@@ -19,10 +19,10 @@ ANSWERS = ".copier-answers.yml"
 HISTORIES = ("control", "tenant")
 
 REFUSAL = """\
-tenancy_model was {before}, and an update cannot make {after} of it: the tables of a database that is there \
-are those of {before}, and no migration turns one into the other. docs/updating.md in the repository says \
-what the way is. Where there are no data, or they are moved already: add `-d data_moved=true`.\
-"""
+tenancy_model was {before}, and an update cannot make {after} of it: the tables of a database that
+is there are those of {before}, and no migration turns one into the other. docs/updating.md in the
+repository says what the way is. Where there are no data, or they are moved already, add
+`-d data_moved=true`."""
 
 
 class Refused(Exception):  # noqa: N818 - it is an answer
@@ -76,8 +76,8 @@ def require_same_tenancy(answers: str, model: str) -> None:
 def straighten(folder: Path) -> None:
     """Let the template's new migrations follow the owner's own.
 
-    Both were written to follow the template's last one. The owner's may be in a database already, the
-    template's new ones are in none: so it is those that move to the end of the line.
+    Both were written to follow the template's last one. The owner's may be in a database already,
+    the template's new ones are in none: so it is those that move to the end of the line.
 
     Raises:
         Refused: the owner's own migrations end in more than one.
@@ -151,6 +151,7 @@ def untracked(folder: Path) -> list[str]:
 
 
 def git(folder: Path, *arguments: str) -> str:
+    """What git prints, which is nothing when it fails."""
     done = subprocess.run(
         ["git", *arguments], cwd=folder, check=False, capture_output=True, text=True
     )

@@ -1,10 +1,11 @@
 """`make update`: take a later version of the template, or another answer, with `copier update`.
 
-The update is rehearsed in a worktree of its own. What it comes to is shown, and only then brought here, all of
-it or nothing. Needs git and a Python, 3.11 or newer; uv fetches Copier.
+The update is rehearsed in a worktree of its own. What it comes to is shown, and only then brought
+here, all of it or nothing. Needs git and a Python, 3.11 or newer; uv fetches Copier.
 """
 
 import argparse
+import io
 import os
 import re
 import shlex
@@ -48,18 +49,26 @@ def main() -> int:
     )
     parser.add_argument("--undo", action="store_true", help="take the last update back")
     options, for_copier = parser.parse_known_args()
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(line_buffering=True)  # in turn with what git and Copier say
     for name in [name for name in os.environ if name.startswith("GIT_")]:
         # Set while git runs a hook, and then about another place.
         if name in {"GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_PREFIX"}:
             del os.environ[name]
     try:
-        here = Repository.around(Path(__file__).resolve().parents[1])
+        here = Repository.around(root())
         if options.undo:
             return undo(here)
         return update(here, options, for_copier)
     except Refusal as refusal:
         print(refusal, file=sys.stderr)
         return 1
+
+
+def root() -> Path:
+    """The repository that this file belongs to; the current folder, where it comes from a pipe."""
+    file = Path(__file__)
+    return file.resolve().parents[1] if file.is_file() else Path.cwd().resolve()
 
 
 # --- The steps ---
@@ -79,9 +88,9 @@ def update(here: "Repository", options: argparse.Namespace, for_copier: Sequence
         planned.show(edited)
         if edited and not options.discard_edits:
             raise Refusal(
-                "\nNothing was changed, because these files would go with your edits. Move the edits "
-                "elsewhere and commit,\nor say so: make update DROP=1 … (git keeps them: "
-                f"git show HEAD:{edited[0]})"
+                "\nNothing was changed, because these files would go with your edits. Move the\n"
+                "edits elsewhere and commit, or let them go with DROP=1; git has them even then:\n"
+                f"git show HEAD:{edited[0]}"
             )
         if options.plan:
             print(f"\nNothing was changed. Every line: git diff HEAD {PLANNED}")
@@ -92,17 +101,14 @@ def update(here: "Repository", options: argparse.Namespace, for_copier: Sequence
     print(f"\n{complete_settings(here.root)}")
     if planned.conflicts:
         print(
-            "\nResolve these, as after a merge; each has the marks <<<<<<< and >>>>>>>, or a file .rej "
-            "beside it:",
+            "\nResolve these, as after a merge; each has the marks <<<<<<< and >>>>>>>:",
             *(f"  {path}" for path in planned.conflicts),
-            "Then `git add` them. To go back to what was before: make update UNDO=1",
+            f"Then `git add` them, make setup check test, commit. To go back: {planned.way_back}",
             sep="\n",
             file=sys.stderr,
         )
         return 1
-    print(
-        "Done. Next: make setup check test, then commit. To go back to what was before: make update UNDO=1"
-    )
+    print(f"Done. Next: make setup check test, then commit. To go back: {planned.way_back}")
     return 0
 
 
@@ -114,8 +120,8 @@ def undo(here: "Repository") -> int:
     before = here.read("rev-parse", f"{applied}^")
     if here.read("rev-parse", "HEAD") != before:
         raise Refusal(
-            "Since the update something was committed. Take the commit back instead, with git revert, "
-            f"or with git reset --hard {before[:12]} where nobody has it yet."
+            "Since the update something was committed. Take the commit back instead: git revert,\n"
+            f"or git reset --hard {before[:12]} where nobody else has it yet."
         )
     # Whatever was done since stays in git, too: conflicts that were resolved, say.
     with tempfile.TemporaryDirectory() as folder:
@@ -143,9 +149,16 @@ def run_copier(
         options.version, [f"--vcs-ref={options.version}"]
     )
     asking = [] if options.ask else ["--defaults"]
-    command = [*copier, "update", "--trust", *asking, *version, *for_copier, str(rehearsal.root)]
-    if subprocess.run(command, check=False).returncode:
-        raise Refusal("\nCopier refused, for the reason above. Nothing was changed.")
+    where = str(rehearsal.root)
+    command = [*copier, "update", "--trust", "--quiet", *asking, *version, *for_copier, where]
+    done = subprocess.run(command, check=False, stderr=None if options.ask else subprocess.PIPE)
+    said = (done.stderr or b"").decode(errors="replace").strip()
+    if done.returncode:
+        # An answer that a question refuses ends Copier with a traceback; its last line is the reason.
+        reason = said.splitlines()[-1] if said.startswith("Traceback") else said
+        raise Refusal(f"{reason}\nNothing was changed: Copier refused.".lstrip())
+    if said:
+        print(said, file=sys.stderr)
 
 
 def copier_command() -> Sequence[str]:
@@ -166,8 +179,8 @@ def copier_command() -> Sequence[str]:
         raise Refusal(f"Copier cannot be run: {error}. COPIER says how to run it.") from None
     if done.returncode:
         raise Refusal(
-            "Copier cannot be run. Without a network, install it beforehand (uv tool install copier, or "
-            "pipx install copier),\nand say how it is called: make update COPIER=copier"
+            "Copier cannot be run. Install it (uv tool install copier, or pipx install copier)\n"
+            "and say how it is called: make update COPIER=copier"
         )
     return command
 
@@ -202,8 +215,8 @@ class Repository:
         top = here.read("rev-parse", "--show-toplevel", fails=True)
         if not top or not here.read("rev-parse", "--verify", "--quiet", "HEAD", fails=True):
             raise Refusal(
-                "An update changes many files, and only git can show and undo that: git init, git add "
-                "--all, git commit, then again."
+                "An update changes many files, and only git can show and undo that. Begin with\n"
+                "git init, git add --all, git commit; then again."
             )
         return cls(root, Path(top))
 
@@ -266,8 +279,9 @@ class Repository:
         dirty = self.git("status", "--porcelain", "--", ".").decode(errors="replace")
         if dirty:
             raise Refusal(
-                "Nothing was changed, because these files are not committed, and an update could not be "
-                f"told from your own work:\n{dirty}Commit them, or git stash --include-untracked; then again."
+                "Nothing was changed, because these files are not committed, and an update could\n"
+                f"not be told from your own work:\n{dirty}"
+                "Commit them, or git stash --include-untracked; then again."
             )
 
     @contextmanager
@@ -306,6 +320,14 @@ class Plan:
     unmerged: bytes
     conflicts: list[str]
 
+    @property
+    def way_back(self) -> str:
+        """The command that undoes it: also where make, or this file, has a conflict itself."""
+        needed = {f"{self.here.prefix}{name}" for name in ("Makefile", "scripts/update.py")}
+        if needed.isdisjoint(self.conflicts):
+            return "make update UNDO=1"
+        return f"git show HEAD:./scripts/update.py | {shlex.quote(sys.executable)} - --undo"
+
     @classmethod
     def of(cls, here: Repository, rehearsal: Repository) -> "Plan":
         """Compare the rehearsal with what is committed, and keep it under PLANNED."""
@@ -330,8 +352,7 @@ class Plan:
         dropped = [path for path, change in self.files.items() if change == "D"]
         if not dropped:
             return []
-        answers = self.here.text_at("HEAD", ANSWERS)
-        recorded = dict(_ANSWER.findall(answers))
+        recorded = self._answers("HEAD")
         with tempfile.TemporaryDirectory(prefix="template-update-") as folder:
             data, fresh = Path(folder, "answers.yml"), Path(folder, "fresh")
             data.write_text("".join(f"{k}: {v}\n" for k, v in recorded.items() if k[0] != "_"))
@@ -342,8 +363,8 @@ class Plan:
             ]
             if subprocess.run(command, check=False).returncode:
                 raise Refusal(
-                    "\nThe version that this repository has cannot be rendered anew, so nobody knows which "
-                    f"of these you edited:\n{'\n'.join(dropped)}\nNothing was changed."
+                    "\nNothing was changed: the version that this repository has cannot be\n"
+                    "rendered anew, so nobody knows which of the files that would go were edited."
                 )
             return [path for path in dropped if self._is_edited(path, fresh)]
 
@@ -356,30 +377,21 @@ class Plan:
 
     def show(self, edited: Sequence[str]) -> None:
         """Say what is going to change."""
-        before = dict(_ANSWER.findall(self.here.text_at("HEAD", ANSWERS)))
-        after = dict(_ANSWER.findall(self.here.text_at(PLANNED, ANSWERS)))
-        if before.get("_commit") != after.get("_commit"):
-            print(
-                f"From {before.get('_commit')} to {after.get('_commit')} of {after.get('_src_path')}"
-            )
-        for name, answer in after.items():
-            if name[0] != "_" and name not in before:
-                print(f'New question {name}: {answer} (otherwise: ARGS="-d {name}=…")')
-            elif name[0] != "_" and before[name] != answer:
-                print(f"Answer {name}: {before[name]} becomes {answer}")
-        for name in before.keys() - after.keys():
-            print(f"Question {name} is gone; its answer was {before[name]}")
+        self._show_answers()
         verbs = {"A": "added", "M": "changed", "D": "removed"}
-        print(", ".join(f"{n} {verbs[c]}" for c, n in sorted(Counter(self.files.values()).items())))
+
+        def counted(changes: Counter[str]) -> str:
+            return ", ".join(
+                f"{number} {verbs[change]}" for change, number in sorted(changes.items())
+            )
+
+        print(f"Files: {counted(Counter(self.files.values()))}")
         if len(self.files) <= SHOWN:
-            for path, change in self.files.items():
-                print(f"  {verbs[change]:8} {path}")
+            print(*(f"  {verbs[change]:8} {path}" for path, change in self.files.items()), sep="\n")
         else:
-            for folder, counted in by_folder(self.files).items():
-                print(f"  {folder:32}", *(f"{n} {verbs[c]}" for c, n in sorted(counted.items())))
-        news = settings_in(self.here.text_at(PLANNED, ".env.example")) - settings_in(
-            self.here.text_at("HEAD", ".env.example")
-        )
+            folders = by_folder(self.files).items()
+            print(*(f"  {folder:30} {counted(changes)}" for folder, changes in folders), sep="\n")
+        news = self._settings(PLANNED) - self._settings("HEAD")
         if news:
             print(f"New settings, explained in .env.example: {', '.join(sorted(news))}")
         if self.conflicts:
@@ -388,6 +400,28 @@ class Plan:
         if edited:
             print("No longer part of the template, and edited by you:")
             print(*(f"  {path}" for path in edited), sep="\n")
+
+    def _show_answers(self) -> None:
+        before, after = self._answers("HEAD"), self._answers(PLANNED)
+        source, old, new = (
+            plain(after["_src_path"]),
+            plain(before["_commit"]),
+            plain(after["_commit"]),
+        )
+        print(f"{source}: {old}" if old == new else f"{source}: from {old} to {new}")
+        for name, answer in after.items():
+            if name not in before:
+                print(f'New question {name}: {answer} (otherwise: ARGS="-d {name}=…")')
+            elif before[name] != answer and not name.startswith("_"):
+                print(f"Answer {name}: {before[name]} becomes {answer}")
+        for name in before.keys() - after.keys():
+            print(f"Question {name} is gone; its answer was {before[name]}")
+
+    def _answers(self, revision: str) -> dict[str, str]:
+        return dict(_ANSWER.findall(self.here.text_at(revision, ANSWERS)))
+
+    def _settings(self, revision: str) -> set[str]:
+        return set(_SETTING.findall(self.here.text_at(revision, ".env.example")))
 
     def bring(self) -> None:
         """Change the files here, all or none, and record conflicts as a merge would.
@@ -432,11 +466,6 @@ def by_folder(files: dict[str, str]) -> dict[str, Counter[str]]:
         folders = path.split("/")[:-1][:2]
         counted.setdefault("/".join(folders) or ".", Counter())[change] += 1
     return counted
-
-
-def settings_in(text: str) -> set[str]:
-    """The settings that an .env.example names."""
-    return set(_SETTING.findall(text))
 
 
 def plain(value: str) -> str:
