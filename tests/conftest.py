@@ -3,8 +3,11 @@
 from pathlib import Path
 
 import pytest
+from typing_extensions import override
+from xdist.remote import Producer
+from xdist.scheduler import LoadScopeScheduling
 
-from rendering import Answers, name_of, render, rotating
+from rendering import Answers, combinations, name_of, render, rotating
 from worktree import snapshot
 
 
@@ -27,12 +30,19 @@ def rendered(source: Path, combination: Answers, tmp_path_factory: pytest.TempPa
     return render(source, tmp_path_factory.mktemp("rendered") / "acme", combination)
 
 
-# First, because pytest-xdist reads the groups in the same hook.
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep together, on one of several processes, the tests that share what was dear to set up."""
-    for item in items:
-        parameters = getattr(item, "callspec", None)
-        combination = parameters.params.get("combination") if parameters else None
-        name = f"{item.path.stem} {name_of(combination)}" if combination else item.path.stem
-        item.add_marker(pytest.mark.xdist_group(name))
+class _Grouped(LoadScopeScheduling):
+    """Keeps together, on one of several processes, the tests that share what was dear to set up."""
+
+    @override
+    def _split_scope(self, nodeid: str) -> str:
+        path, _, test = nodeid.partition("::")
+        return f"{path} {next((name for name in _NAMES if name in test), '')}"
+
+
+# Longest first, as a shorter name may be a part of it.
+_NAMES = sorted(map(name_of, combinations()), key=len, reverse=True)
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> _Grouped:
+    """Not by pytest-xdist's own marks for groups, which pytest 9.2 does not let it set."""
+    return _Grouped(config, log)

@@ -1,14 +1,17 @@
 """Rendering the template for tests, and the combinations of answers there are."""
 
 import itertools
+import json
 import os
 import shutil
 import tempfile
 import warnings
 from collections.abc import Iterator, Mapping
 from functools import cache
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import copier
 import yaml
@@ -17,10 +20,12 @@ from worktree import ROOT
 
 Answers = Mapping[str, str]
 
+_COPIER_YML = ROOT / "copier.yml"
+
 
 def questionnaire() -> dict[str, Any]:
     """What copier.yml says."""
-    loaded: dict[str, Any] = yaml.safe_load((ROOT / "copier.yml").read_text())
+    loaded: dict[str, Any] = yaml.safe_load(_COPIER_YML.read_text())
     return loaded
 
 
@@ -44,7 +49,21 @@ def choices() -> dict[str, list[str]]:
 
 @cache
 def combinations() -> list[Answers]:
-    """Every valid combination of answers: those that Copier itself accepts."""
+    """Every valid combination of answers: those that Copier itself accepts.
+
+    Kept in a file, because asking costs ten seconds, and every process of the tests wants to know.
+    """
+    known = ROOT / f".pytest_cache/combinations-{sha256(_COPIER_YML.read_bytes()).hexdigest()}.json"
+    if not known.exists():
+        known.parent.mkdir(exist_ok=True)
+        written = known.with_suffix(f".{os.getpid()}")
+        written.write_text(json.dumps(_accepted()))
+        written.rename(known)
+    accepted: list[Answers] = json.loads(known.read_text())
+    return accepted
+
+
+def _accepted() -> list[Answers]:
     offered = choices()
     every = (
         dict(zip(offered, values, strict=True)) for values in itertools.product(*offered.values())
@@ -151,7 +170,8 @@ def render(source: Path, destination: Path, answers: Mapping[str, object]) -> Pa
     Raises:
         ValueError: an answer is refused by its question.
     """
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), patch("copier._main.is_git_available", return_value=False):
+        # It asks git about each file, which is a third of the time, and this is no repository yet.
         warnings.simplefilter("ignore", ResourceWarning)  # Copier's, about its own temporary files
         copier.run_copy(
             str(source),
