@@ -75,8 +75,8 @@ def _apply(home: Connection, changes: list[_Change]) -> dict[_Change, str]:
     taken = [change for change, outcome in outcomes.items() if outcome == "taken"]
     if taken:
         lines = (
-            f"Nothing was changed in {home.info.dbname}: two have the ids of these. Somebody signed",
-            "in with the new provider before: leave the line out, and let them in anew.",
+            f"Nothing was changed in {home.info.dbname}: two have the ids of these. Somebody",
+            "signed in with the new provider before: leave the line out, and let them in anew.",
             *map(str, taken),
         )
         raise SystemExit("\n  ".join(lines))
