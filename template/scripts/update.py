@@ -154,8 +154,8 @@ def run_copier(
     done = subprocess.run(command, check=False, stderr=None if options.ask else subprocess.PIPE)
     said = (done.stderr or b"").decode(errors="replace").strip()
     if done.returncode:
-        # An answer that a question refuses ends Copier with a traceback; its last line is the reason.
-        reason = said.splitlines()[-1] if said.startswith("Traceback") else said
+        # An answer that a question refuses ends Copier with a traceback, and the reason behind it.
+        reason = said.splitlines()[-1] if "\nTraceback (" in f"\n{said}" else said
         raise Refusal(f"{reason}\nNothing was changed: Copier refused.".lstrip())
     if said:
         print(said, file=sys.stderr)
