@@ -117,13 +117,14 @@ def read(file: Path) -> Revision | None:
         module = ast.parse(file.read_bytes())
     except SyntaxError:
         return None
-    said = {
-        target.id: ast.literal_eval(node.value)
-        for node in module.body
-        if isinstance(node, ast.Assign)
-        for target in node.targets
-        if isinstance(target, ast.Name) and target.id in {"revision", "down_revision"}
-    }
+    said = {}
+    for node in module.body:
+        match node:
+            case (
+                ast.Assign(targets=[ast.Name(id=name)], value=value)
+                | ast.AnnAssign(target=ast.Name(id=name), value=ast.expr() as value)
+            ) if name in {"revision", "down_revision"}:
+                said[name] = ast.literal_eval(value)
     return Revision(file, said["revision"], said["down_revision"]) if "revision" in said else None
 
 

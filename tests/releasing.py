@@ -236,17 +236,20 @@ def git_tags() -> list[str]:
     return [tag for tag in said if re.fullmatch(r"v\d+\.\d+\.\d+", tag)]
 
 
-OLDER_LINE = "# As it was in the last release.\n"
 GONE_PAGE = "docs/gone.md"
+
+
+def insert(file: Path, line: str) -> None:
+    """Write a line into the midst of a file, at the same place each time."""
+    lines = file.read_text().splitlines(keepends=True)
+    middle = next(n for n in range(len(lines) // 2, len(lines)) if lines[n] == "\n")
+    file.write_text("".join([*lines[:middle], "\n", line, *lines[middle:]]))
 
 
 def _make_older(path: Path) -> None:
     """A state before the working tree: other lines, a file more, and some files fewer."""
     for name in ("Makefile", "backend/app/main.py", "backend/app/worker.py", ".gitignore"):
-        file = path / "template" / name
-        lines = file.read_text().splitlines(keepends=True)
-        middle = next(n for n in range(len(lines) // 2, len(lines)) if lines[n] == "\n")
-        file.write_text("".join([*lines[:middle], "\n", OLDER_LINE, *lines[middle:]]))
+        insert(path / "template" / name, "# As it was in the last release.\n")
     (path / "template" / GONE_PAGE).write_text("# A page that a later release has not\n")
     for name in ("docs/api-keys.md", "backend/tests/test_csv_file.py", "backend/app/statements.py"):
         (path / "template" / name).unlink()
@@ -254,7 +257,7 @@ def _make_older(path: Path) -> None:
 
 # Which answer the next release keeps a file from, that had it before.
 LEFT_BEHIND = "backend/app/statements.py"
-NEW_REVISION = "saas_0003"
+NEW_REVISION = "saas_9000"
 
 
 def _make_newer(path: Path) -> None:
@@ -305,6 +308,8 @@ def _make_newer(path: Path) -> None:
     with (path / "template/README.md.jinja").open("a") as readme:
         readme.write("\nHelp: {{ support_address }}\n")
     (path / "template/docs/api-keys.md").unlink()
+    for name in ("Makefile", "backend/app/main.py"):
+        insert(path / "template" / name, "# As it comes next.\n")
     with (path / "template/.env.example.jinja").open("a") as settings:
         settings.write("\n# Who is asked for help.\n#SUPPORT_ADDRESS=\n")
     env_file = path / "template/backend/app/dev/env_file.py"
@@ -315,7 +320,9 @@ def _make_newer(path: Path) -> None:
         )
     )
     (path / f"template/backend/migrations/tenant/{NEW_REVISION}_phones.py").write_text(
-        revision(NEW_REVISION, "t0002", "alter table contacts add column phone text")
+        revision(
+            NEW_REVISION, head(path / "template"), "alter table contacts add column phone text"
+        )
     )
 
 
@@ -339,6 +346,12 @@ def heads(repository: Path, history: str = "tenant") -> set[str]:
         for file in files
     )
     return found.keys() - found.values()
+
+
+def head(repository: Path) -> str:
+    """The migration in which the history of tenants' tables ends."""
+    (found,) = heads(repository)
+    return found
 
 
 # --- Combinations ---

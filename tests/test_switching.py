@@ -19,6 +19,7 @@ from releasing import (
     Copy,
     Template,
     contents,
+    head,
     heads,
     releases,
     render,
@@ -144,7 +145,7 @@ def test_a_product_goes_on_with_its_data(template: Template, place: Path) -> Non
     """A release behind an owner's migration, then every switch, each in the midst of a job."""
     copy = Copy.of(template, place, {**COMPANY, **JOURNEY[0]}, BEFORE)
     own = "create table public.mine (id bigint primary key)"
-    copy.write("backend/migrations/tenant/t0003_mine.py", revision("t0003", "t0002", own))
+    copy.write("backend/migrations/tenant/t0003_mine.py", revision("t0003", head(copy.path), own))
     product = Product(copy.path, {**COMPANY, **JOURNEY[0]})
     life = Life(copy)
     try:

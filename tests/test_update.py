@@ -15,12 +15,12 @@ from releasing import (
     NEW_REVISION,
     NEXT,
     NOW,
-    OLDER_LINE,
     Copy,
     Template,
     contents,
-    git_tags,
+    head,
     heads,
+    insert,
     pairwise,
     releases,
     render,
@@ -78,7 +78,8 @@ def test_an_edited_copy_of_the_last_release_becomes_this_one(
     for name in unwanted:
         (copy.path / name).unlink()
     copy.write("backend/app/features/mine.py", MINE)
-    copy.write("backend/migrations/tenant/t0003_mine.py", revision("t0003", "t0002", "select 1"))
+    migration = revision("t0003", head(copy.path), "select 1")
+    copy.write("backend/migrations/tenant/t0003_mine.py", migration)
     copy.write(".env", "APP_API_PASSWORD=secret\n")
     copy.commit()
 
@@ -97,24 +98,22 @@ def test_an_edited_copy_of_the_last_release_becomes_this_one(
 # --- Conflicts ---
 
 
-@pytest.mark.skipif(bool(git_tags()), reason="it is not known which lines the last release had")
 def test_the_same_lines_are_an_ordinary_conflict_and_nothing_else(
-    template: Template, tmp_path: Path
+    template: Template, copy: Copy, tmp_path: Path
 ) -> None:
-    copy = Copy.of(template, tmp_path / "acme", SMALL, BEFORE)
-    fresh = contents(render(template, tmp_path / "fresh", SMALL, NOW))
     name = "backend/app/main.py"
-    copy.write(name, copy.text(name).replace(OLDER_LINE, MINE))
+    insert(copy.path / name, MINE)
     copy.write("docs/soc2.md", copy.text("docs/soc2.md") + MINE)
     copy.commit()
 
-    copy.update(NOW)
+    copy.update(NEXT)
     assert copy.unmerged == {name}
     assert f"UU {name}" in copy.status.splitlines()
     ours, theirs = copy.text(name).split("<<<<<<< before updating\n")[1].split("=======\n")
     assert MINE in ours
     assert MINE not in theirs
-    found = copy.contents()
+    answers = {name: value for name, value in copy.answers.items() if name[0] != "_"}
+    found, fresh = copy.contents(), contents(render(template, tmp_path / "fresh", answers, NEXT))
     del found[name], fresh[name]
     assert without_mine(found) == fresh
 
@@ -178,21 +177,21 @@ def test_a_copy_skips_a_release(template: Template, tmp_path: Path) -> None:
 
 
 def test_a_new_migration_follows_the_owners_own(copy: Copy) -> None:
-    folder = "backend/migrations/tenant"
-    copy.write(f"{folder}/t0003_mine.py", revision("t0003", "t0002", "select 1"))
+    folder, last = "backend/migrations/tenant", head(copy.path)
+    copy.write(f"{folder}/t0003_mine.py", revision("t0003", last, "select 1"))
     copy.write(f"{folder}/t0004_more.py", revision("t0004", "t0003", "select 1"))
     copy.commit()
     copy.update(NEXT)
     assert heads(copy.path) == {NEW_REVISION}
     assert 'down_revision = "t0004"' in copy.text(f"{folder}/{NEW_REVISION}_phones.py")
-    assert 'down_revision = "t0002"' in copy.text(f"{folder}/t0003_mine.py")
+    assert f'down_revision = "{last}"' in copy.text(f"{folder}/t0003_mine.py")
 
     # And stays there, whatever comes later.
     copy.commit()
     copy.template.git("checkout", "--quiet", "--detach", NEXT)
     later = "v1000.3.0"
-    name = f"template/{folder}/saas_0004_notes.py"
-    Path(copy.template.path, name).write_text(revision("saas_0004", NEW_REVISION, "select 1"))
+    name = f"template/{folder}/saas_9001_notes.py"
+    Path(copy.template.path, name).write_text(revision("saas_9001", NEW_REVISION, "select 1"))
     copy.template.git("add", "--all")
     copy.template.git("commit", "--quiet", "--message", later)
     copy.template.git("tag", later)
@@ -201,14 +200,14 @@ def test_a_new_migration_follows_the_owners_own(copy: Copy) -> None:
     finally:
         copy.template.git("tag", "--delete", later)
     assert not copy.unmerged
-    assert heads(copy.path) == {"saas_0004"}
+    assert heads(copy.path) == {"saas_9001"}
     assert 'down_revision = "t0004"' in copy.text(f"{folder}/{NEW_REVISION}_phones.py")
 
 
 def test_two_ends_of_the_owners_own_are_named(copy: Copy) -> None:
-    folder = "backend/migrations/tenant"
-    copy.write(f"{folder}/t0003_mine.py", revision("t0003", "t0002", "select 1"))
-    copy.write(f"{folder}/t0004_more.py", revision("t0004", "t0002", "select 1"))
+    folder, last = "backend/migrations/tenant", head(copy.path)
+    copy.write(f"{folder}/t0003_mine.py", revision("t0003", last, "select 1"))
+    copy.write(f"{folder}/t0004_more.py", revision("t0004", last, "select 1"))
     copy.commit()
     done = copy.make("update", f"VERSION={NEXT}")
     assert done.returncode
