@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from releasing import (
+    LEFT_BEHIND,
     NEXT,
     NOW,
     Copy,
@@ -150,7 +151,7 @@ def test_edits_of_a_dropped_answer_stop_the_update(copy: Copy) -> None:
 
 def test_edits_of_a_file_that_a_release_has_no_more_stop_it_too(copy: Copy) -> None:
     edited = appended(copy, "docs/api-keys.md")
-    left_behind = appended(copy, "backend/app/statements.py")
+    left_behind = appended(copy, LEFT_BEHIND)
     done = copy.make("update", f"VERSION={NEXT}")
     assert done.returncode
     assert set(done.stdout.split("edited by you:\n")[1].split()) == {edited, left_behind}

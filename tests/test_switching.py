@@ -43,8 +43,6 @@ JOURNEY: list[Answers] = [
 ]
 COMPANY = {"tenancy_model": "rows", "frontend": "none"}
 ROWS = 20_000
-TENANT = "acme"
-WHO = ("u1", TENANT)
 
 
 @pytest.fixture(scope="module")
@@ -83,12 +81,20 @@ class Life:
     def __init__(self, copy: Copy) -> None:
         self.copy = copy
         self.user = ""
+        self.steps = 0
         self.contacts: list[str] = []
         self.imports: list[str] = []
 
+    def token(self, product: Product) -> str:
+        """Their token, in which every provider calls them and their organization otherwise."""
+        return product.token(f"ada-{self.steps}", f"acme-{self.steps}")
+
+    def signed_in(self, product: Product) -> Client:
+        return Client(product, f"acme-{self.steps}", self.token(product))
+
     def works(self, product: Product) -> None:
         """Add a contact, and begin an import that does not get to its end."""
-        client = Client(product, TENANT, product.token(*WHO))
+        client = self.signed_in(product)
         self.user = client.get("/me")["user"]["id"]
         nth = len(self.imports)
         self.contacts.append(client.add_contact(email=f"ada-{nth}@example.com")["id"])
@@ -103,7 +109,7 @@ class Life:
 
     def has_everything(self, product: Product) -> None:
         """The same person, all contacts, and each import with each row, once."""
-        client = Client(product, TENANT, product.token(*WHO))
+        client = self.signed_in(product)
         assert client.get("/me")["user"]["id"] == self.user
         for contact in self.contacts:
             client.get(f"/contacts/{contact}")
@@ -152,7 +158,7 @@ def test_a_product_goes_on_with_its_data(template: Template, place: Path) -> Non
         product.start()
         life.works(product)
         for nth, answers in enumerate(JOURNEY[1:]):
-            ids = ids_in(product.token(*WHO))
+            ids = ids_in(life.token(product))
             product.stop()
             product.abandon()
 
@@ -162,7 +168,8 @@ def test_a_product_goes_on_with_its_data(template: Template, place: Path) -> Non
             assert heads(copy.path) == {NEW_REVISION}
             product = Product(copy.path, {**COMPANY, **answers})
             product.make("migrate")
-            said = life.switches(ids, ids_in(product.token(*WHO)), product)
+            life.steps += 1
+            said = life.switches(ids, ids_in(life.token(product)), product)
             assert "2 changed" in said, said
 
             product.start()

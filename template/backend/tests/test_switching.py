@@ -109,6 +109,16 @@ async def test_an_organization_that_the_next_provider_does_not_know_is_the_produ
     assert await life.seen(headers | {"X-Organization": before["id"]}) == (user, [contact])
 
 
+async def test_who_keeps_their_id_needs_no_change(
+    platform: Platform, life: Life, tmp_path: Path
+) -> None:
+    await life.begin()
+    same = issuer.subject(life.names[0])
+    code, output = await switch(platform, tmp_path, f"user,{same},{same}")
+    assert code == 0, output
+    assert "0 changed, 1 were so already" in output
+
+
 async def test_the_trail_tells_of_it(
     platform: Platform, life: Life, as_admin: Connection, tmp_path: Path
 ) -> None:

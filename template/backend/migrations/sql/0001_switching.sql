@@ -11,6 +11,9 @@ declare
     holder uuid;
 begin
     select u.id into holder from public.users u where u.subject = becomes;
+    if was = becomes then
+        return case when holder is null then 'unknown' else 'done' end;
+    end if;
     update public.users u set subject = becomes where u.subject = was and holder is null;
     return case
         when found then 'changed'
