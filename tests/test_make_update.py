@@ -71,6 +71,9 @@ def test_a_plan_says_everything_and_changes_nothing(copy: Copy) -> None:
 def test_an_update_is_made_as_it_was_shown_and_taken_back_with_one_command(copy: Copy) -> None:
     appended(copy, "docs/soc2.md")
     before = copy.contents()
+    # How people like to see differences is no reason not to find them.
+    copy.git("config", "diff.noprefix", "true")
+    copy.git("config", "color.ui", "always")
     done = copy.make("update", f"VERSION={NEXT}")
     assert done.returncode == 0, done.stderr
     assert "Next: make setup check test" in done.stdout
@@ -112,6 +115,7 @@ def test_after_a_commit_an_undo_says_what_to_do(copy: Copy) -> None:
 def test_what_is_not_committed_is_in_the_way(copy: Copy, change: str) -> None:
     name = "mine.md" if change == "untracked" else "docs/soc2.md"
     copy.write(name, MINE)
+    copy.git("config", "status.showUntrackedFiles", "no")
     if change == "staged":
         copy.git("add", name)
     done = copy.make("update", f"VERSION={NEXT}")
@@ -245,14 +249,18 @@ def test_inside_a_larger_repository_nothing_else_is_touched(
     product = around.path / "products/acme"
     shutil.copytree(generated.path, product, ignore=shutil.ignore_patterns(".git"))
     around.git("init", "--quiet")
+    insert(product / "backend/app/main.py", MINE)
     around.write("README.md", "Everybody's.\n")
     around.commit()
     around.write("README.md", "In the making.\n")
     copy = Copy(generated.template, product)
 
     done = copy.make("update", f"VERSION={NEXT}")
-    assert done.returncode == 0, done.stderr
+    assert done.returncode
     assert copy.answers["_commit"] == NEXT
+    conflict = "products/acme/backend/app/main.py"
+    assert f"marks <<<<<<< and >>>>>>>:\n  {conflict}\n" in done.stderr
+    assert around.git("diff", "--name-only", "--diff-filter=U").split() == [conflict]
     assert around.text("README.md") == "In the making.\n"
     assert copy.make("update", "UNDO=1").returncode == 0
     assert around.status == " M README.md\n"

@@ -276,7 +276,8 @@ class Repository:
                 + "\n".join(f"  {path}" for path in unmerged)
                 + "\nResolve it, `git add` and commit; or make update UNDO=1, if an update left it."
             )
-        dirty = self.git("status", "--porcelain", "--", ".").decode(errors="replace")
+        listed = self.git("status", "--porcelain", "--untracked-files=normal", "--", ".")
+        dirty = listed.decode(errors="replace")
         if dirty:
             raise Refusal(
                 "Nothing was changed, because these files are not committed, and an update could\n"
@@ -331,7 +332,7 @@ class Plan:
     @classmethod
     def of(cls, here: Repository, rehearsal: Repository) -> "Plan":
         """Compare the rehearsal with what is committed, and keep it under PLANNED."""
-        unmerged = rehearsal.git("ls-files", "--unmerged", "-z", "--", ".")
+        unmerged = rehearsal.git("ls-files", "--unmerged", "--full-name", "-z", "--", ".")
         conflicts = set(unmerged_paths(rehearsal))
         rehearsal.git("add", "--all", "--", ".")
         here.remember(PLANNED, rehearsal.read("write-tree"), here.read("rev-parse", "HEAD"))
@@ -429,7 +430,9 @@ class Plan:
         Raises:
             Refusal: something is in the way.
         """
-        patch = self.here.git("diff", "--binary", "--full-index", "--no-renames", "HEAD", PLANNED)
+        plainly = ("--no-ext-diff", "--no-textconv", "--no-color", "--no-renames")
+        named = ("--src-prefix=a/", "--dst-prefix=b/", "--binary", "--full-index")
+        patch = self.here.git("diff", *plainly, *named, "HEAD", PLANNED)
         top = Repository(self.here.top, self.here.top)
         top.git("apply", "--whitespace=nowarn", given=patch)
         top.git("update-ref", APPLIED, PLANNED)
