@@ -4,9 +4,9 @@ PY := .venv/bin/python
 
 # What is said on this command line is for this Makefile: the generated repository has words of its own.
 MAKEOVERRIDES :=
-unexport ARGS ASK
+unexport ARGS ASK VERSION
 
-.PHONY: help setup demo test check format lock bench pictures clean
+.PHONY: help setup demo test check format lock release bench pictures clean
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -38,6 +38,9 @@ format: setup ## lay out the Python files and repair what can be repaired
 
 lock: setup ## pin pyproject.toml's dependencies anew in requirements.txt
 	@scripts/lock.sh
+
+release: setup ## commit and tag what CHANGELOG.md has as unreleased (VERSION=1.2.0)
+	@$(PY) scripts/release.py $(or $(VERSION),$(error Say which one: make release VERSION=1.2.0))
 
 bench: setup ## measure the generated repository side by side with plain SQL
 	@$(PY) benchmarks/run.py $(ARGS)

@@ -76,11 +76,13 @@ class Ended(NamedTuple):
 class Product:
     """A generated repository and, most of the time, its `make dev`."""
 
-    def __init__(self, workspace: Workspace, answers: Answers) -> None:
-        self.repository = workspace.repository
+    def __init__(
+        self, repository: Path, answers: Answers, workspace: Workspace | None = None
+    ) -> None:
+        self.repository = repository
         self.answers = answers
-        self.output = self.repository.with_suffix(".out")
-        self._workspace = workspace
+        self.output = repository.with_suffix(".out")
+        self._workspace = workspace or Workspace(repository)
         self._port = free_port()
         self._web_port = free_port()
         self._process: subprocess.Popen[bytes] | None = None

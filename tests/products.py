@@ -17,7 +17,7 @@ def workspace() -> Iterator[Workspace]:
     with tempfile.TemporaryDirectory(prefix="copier-saas-") as folder:
         # Root's servers run as another user, who has to reach their files.
         Path(folder).chmod(0o755)
-        yield Workspace(Path(folder))
+        yield Workspace(Path(folder, "acme"))
 
 
 @pytest.fixture(scope="session")
@@ -27,7 +27,7 @@ def product(rendered: Path, combination: Answers, workspace: Workspace) -> Itera
     Its front end is built then, once for all combinations that have the same one.
     """
     workspace.hold(rendered)
-    product = Product(workspace, combination)
+    product = Product(workspace.repository, combination, workspace)
     product.make("setup")
     try:
         yield product

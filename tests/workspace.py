@@ -25,8 +25,8 @@ class Workspace:
     So they do again what depends on them, and the rest is still there.
     """
 
-    def __init__(self, folder: Path) -> None:
-        self.repository = folder / "acme"
+    def __init__(self, repository: Path) -> None:
+        self.repository = repository
         self._built = ""
 
     def hold(self, rendered: Path) -> None:

@@ -1,5 +1,6 @@
 """`app users`. Commands import what they need when they run, so that `--help` answers at once."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -37,3 +38,25 @@ def erase(
 
     with development_servers():
         run(name, yes, ownerless=ownerless)
+
+
+@group.command()
+def switch(
+    file: Annotated[
+        Path,
+        typer.Argument(
+            help="A CSV with the columns kind,before,after: user or organization, its id at the"
+            " provider until now, its id at the next one. An organization without the last is the"
+            " product's own to manage from now on.",
+        ),
+    ],
+) -> None:
+    """Keep people and organizations when another provider signs in: change the ids tokens have.
+
+    Rows, memberships, keys and the trail stay. Run it between the old provider's last token and the
+    new one's first; run again, it finds done what is done. See docs/updating.md.
+    """
+    from app.features.me.switching import switch as run
+
+    with development_servers():
+        run(file)

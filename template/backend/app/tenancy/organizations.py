@@ -31,7 +31,12 @@ TENANT_COLUMN = "org_id"
 TENANT_FUNCTION = "app.current_org_id"
 IDENTITY_SQL = "0001_organizations.sql"
 CHANGES_SQL = "0001_changes_organizations.sql"
-PEOPLE_SQL = ("0001_members.sql", "0001_management.sql", "0001_invitations.sql")
+PEOPLE_SQL = (
+    "0001_members.sql",
+    "0001_management.sql",
+    "0001_invitations.sql",
+    "0001_switching_organizations.sql",
+)
 
 
 class TenantTable:

@@ -43,4 +43,5 @@ def upgrade() -> None:
     run_file("0001_operator.sql")
     run_file("0001_webhooks.sql")
     run_file("0001_erasure.sql")
+    run_file("0001_switching.sql")
     run_file(tenancy.CHANGES_SQL)
