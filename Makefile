@@ -23,8 +23,11 @@ demo: setup ## render ./demo and run it until Ctrl-C (ASK=1 asks, ARGS="-d …" 
 		$(if $(API_PORT),API_PORT=$(API_PORT)) $(if $(WEB_PORT),WEB_PORT=$(WEB_PORT))
 
 # Several at a time: most of a test's time is waiting for servers. Tests of one product stay together.
-test: setup ## run every test (ARGS="-k render -n 1" goes to pytest)
-	@$(PY) -m pytest -n 3 --dist loadgroup $(ARGS)
+# Selected combinations run their own tests too, which would take all of them a day.
+test: export MATRIX := $(MATRIX)
+test: setup ## run every test (ARGS="-k render -n 1" goes to pytest), or MATRIX="queue_backend=celery …" alone
+	@$(PY) -m pytest -n 3 --dist loadscope --no-loadscope-reorder $(ARGS) \
+		$(if $(MATRIX),tests/test_render.py tests/test_matrix.py tests/test_boot.py)
 
 check: setup ## lint and type-check the template, its hooks and its tests
 	@$(PY) -m ruff format --check --quiet .

@@ -4,33 +4,64 @@ import os
 from pathlib import Path
 
 import pytest
+import yaml
 
 from driving import Product
-from rendering import SELECTION, matrix, name_of
+from rendering import SELECTION, Answers, combinations, matrix, name_of
 from unused import unused_modules, unused_packages
+from worktree import ROOT
 
 pytest_plugins = ["products"]
 
-pytestmark = pytest.mark.parametrize(
+of_each_combination = pytest.mark.parametrize(
     "combination", matrix(), ids=name_of, indirect=True, scope="session"
 )
 
 
+@of_each_combination
 def test_its_check_is_green(product: Product) -> None:
     product.make("check")
 
 
+@of_each_combination
 def test_every_module_is_used(rendered: Path) -> None:
     assert not unused_modules(rendered)
 
 
+@of_each_combination
 def test_every_dependency_is_used(product: Product) -> None:
     assert not unused_packages(product.repository)
 
 
-@pytest.mark.skipif(SELECTION not in os.environ, reason=f"{SELECTION} selects no combination")
+@of_each_combination
+@pytest.mark.skipif(not os.environ.get(SELECTION), reason=f"{SELECTION} selects nothing")
 @pytest.mark.timeout(3600)
 def test_its_own_tests_are_green(product: Product) -> None:
     if product.is_running:
         product.stop()
     product.make("test")
+
+
+def test_the_matrix_is_run_in_parts_that_leave_nothing_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    workflow = yaml.safe_load((ROOT / ".github/workflows/matrix.yml").read_text())
+    selected: list[Answers] = []
+    for words in workflow["jobs"]["test"]["strategy"]["matrix"]["answers"]:
+        monkeypatch.setenv(SELECTION, words)
+        selected += matrix()
+    assert sorted(map(name_of, selected)) == sorted(map(name_of, combinations()))
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ("queue=celery", "name one of tenancy_model"),
+        ("queue_backend=kafka", "kafka"),
+        ("tenancy_model=databases queue_backend=celery", "do not go together"),
+    ],
+)
+def test_a_selection_that_means_nothing_is_refused(
+    monkeypatch: pytest.MonkeyPatch, words: str, said: str
+) -> None:
+    monkeypatch.setenv(SELECTION, words)
+    with pytest.raises(ValueError, match=said):
+        matrix()

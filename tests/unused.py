@@ -102,7 +102,7 @@ def _unused_python(repository: Path) -> set[str]:
         used |= {other for other in found if other.startswith("tests")} if of_the_tests else found
     commands = "\n".join(
         path.read_text()
-        for path in (repository / "Makefile", *(repository / "scripts").iterdir(), *_yaml(backend))
+        for path in (repository / "Makefile", *(repository / "scripts").iterdir(), *_texts(backend))
     )
     return {
         str(path.relative_to(repository))
@@ -137,9 +137,11 @@ def _named_in(path: Path) -> Iterator[str]:
                     yield f"{here.rpartition('backend.')[2]}.{text.removesuffix('.py')}"
 
 
-def _yaml(folder: Path) -> Iterator[Path]:
-    yield from (folder.parent / ".github").rglob("*.yml")
-    yield folder.parent / ".pre-commit-config.yaml"
+def _texts(backend: Path) -> Iterator[Path]:
+    """What says how a module is run."""
+    yield from (backend.parent / ".github").rglob("*.yml")
+    yield from (backend.parent / "docs").rglob("*.md")
+    yield backend.parent / ".pre-commit-config.yaml"
 
 
 def _unused_scripts(front_end: Path) -> set[str]:
