@@ -35,7 +35,7 @@ pytestmark = [
 ]
 
 POLICY = "content-security-policy"
-# None of the legal ones: until somebody has reviewed them, search engines are told to leave them out.
+# None of the legal ones: until somebody has reviewed them, search engines are to leave them out.
 PAGES = [
     *("/", "/pricing", "/docs", "/docs/importing-contacts", "/blog"),
     *("/blog/apart-by-the-database", "/status"),
