@@ -37,9 +37,10 @@ pytestmark = [
 ]
 
 POLICY = "content-security-policy"
+# None of the legal ones: until somebody has reviewed them, search engines are to leave them out.
 PAGES = [
     *("/", "/pricing", "/docs", "/docs/importing-contacts", "/blog"),
-    *("/blog/apart-by-the-database", "/legal/privacy", "/status"),
+    *("/blog/apart-by-the-database", "/status"),
 ]
 ENOUGH = 95
 CATEGORIES = {"performance", "accessibility", "best-practices", "seo"}
