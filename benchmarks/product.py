@@ -26,7 +26,7 @@ _STOP_SECONDS = 60.0
 # What a shell, make or a virtual environment may have set about something else.
 _FOREIGN = (
     *("MAKE", "MFLAGS", "VIRTUAL_ENV", "PYTHON", "GIT_", "PG", "ONLY"),
-    *("DATABASE_", "LISTEN_DATABASE_", "MIGRATION_DATABASE_"),
+    *("DATABASE_", "LISTEN_DATABASE_", "MIGRATION_DATABASE_", "READ_DATABASE_"),
     *("REDIS_", "BROKER_", "STORAGE_", "AUTH_", "API_PORT", "WEB", "DEV_SIGN_IN_"),
 )
 

@@ -235,7 +235,7 @@ def clean_environment(**extra: str) -> dict[str, str]:
     """
     ours = ("PYTEST_", "MAKE", "MFLAGS", "VIRTUAL_ENV", "PYTHON", "GIT_DIR", "GIT_WORK_TREE")
     servers = (
-        *("DATABASE_", "LISTEN_DATABASE_", "MIGRATION_DATABASE_", "PG"),
+        *("DATABASE_", "LISTEN_DATABASE_", "MIGRATION_DATABASE_", "READ_DATABASE_", "PG"),
         *("REDIS_", "BROKER_", "STORAGE_", "AUTH_", "API_PORT", "WEB", "DEV_SIGN_IN_"),
     )
     kept = {
