@@ -123,7 +123,9 @@ class GoTrue:
                 case "pkce":
                     return self._issue(Session(self._whose(body)))
                 case "refresh_token":
-                    return self._issue(self._renewed(body["refresh_token"]))
+                    session = self._renewed(body["refresh_token"])
+                    self.renewals += 1
+                    return self._issue(session)
         raise RefusalError(400, "validation_failed", "unsupported_grant_type")
 
     def log_out(self, token: str) -> None:
@@ -155,7 +157,6 @@ class GoTrue:
     def _renewed(self, refresh: str) -> Session:
         for session in self.sessions:
             if session.refresh == refresh:
-                self.renewals += 1
                 session.used = (refresh, time.monotonic())
                 session.refresh = secrets.token_urlsafe()
                 return session
