@@ -36,6 +36,7 @@ def rendered(source: Path, combination: Answers, tmp_path_factory: pytest.TempPa
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "alone: needs a machine that does nothing else meanwhile")
     config.addinivalue_line(
         "markers", "among(combinations): only for these, because it is dear or much the same in all"
     )
@@ -95,4 +96,4 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Say how each combination did, where every process's reports come together."""
     if os.environ.get("PYTEST_XDIST_WORKER"):
         return
-    summary.write(terminalreporter, _NAMES)
+    summary.write(terminalreporter, _NAMES, _OF_EVERY_COMBINATION)

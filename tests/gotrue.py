@@ -27,6 +27,14 @@ from rendering import clean_environment
 REUSE_SECONDS = 10.0
 """How long a refresh token that was used may come once more: requests overlap."""
 
+_SIGN = """
+import sys
+from app.dev.choices import provider
+from app.dev.tokens import mint
+user, seconds, email = sys.argv[1:]
+print(mint(user, ttl=int(seconds), **provider.address(email)))
+"""
+
 Body = Mapping[str, Any]
 
 
@@ -115,7 +123,9 @@ class GoTrue:
                 case "pkce":
                     return self._issue(Session(self._whose(body)))
                 case "refresh_token":
-                    return self._issue(self._renewed(body["refresh_token"]))
+                    session = self._renewed(body["refresh_token"])
+                    self.renewals += 1
+                    return self._issue(session)
         raise RefusalError(400, "validation_failed", "unsupported_grant_type")
 
     def log_out(self, token: str) -> None:
@@ -147,7 +157,6 @@ class GoTrue:
     def _renewed(self, refresh: str) -> Session:
         for session in self.sessions:
             if session.refresh == refresh:
-                self.renewals += 1
                 session.used = (refresh, time.monotonic())
                 session.refresh = secrets.token_urlsafe()
                 return session
@@ -165,12 +174,9 @@ class GoTrue:
         if session not in self.sessions:
             self.sessions.append(session)
         email = session.account.email
+        person = (email.partition("@")[0], str(self.seconds), email)
         token = subprocess.run(
-            [
-                self._product.repository / "backend/.venv/bin/app",
-                *("token", "--user", email.partition("@")[0], "--ttl", str(self.seconds)),
-                *("--email", email),
-            ],
+            [self._product.repository / "backend/.venv/bin/python", "-c", _SIGN, *person],
             cwd=self._product.repository / "backend",
             env=clean_environment(),
             check=True,

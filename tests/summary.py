@@ -27,13 +27,14 @@ class Row:
 _WORDS = ("failed", "error", "passed", "skipped")
 
 
-def write(reporter: pytest.TerminalReporter, names: Sequence[str]) -> None:
+def write(reporter: pytest.TerminalReporter, names: Sequence[str], files: Sequence[str]) -> None:
     """Print the table and keep it in a file; nothing if no combination was tried.
 
     Args:
         names: The combinations' names as test ids have them, the longest first.
+        files: Which tests count: those that every combination passes through.
     """
-    rows = _rows(reporter, names)
+    rows = _rows(reporter, names, tuple(files))
     if not rows:
         return
     lines = [
@@ -48,11 +49,13 @@ def write(reporter: pytest.TerminalReporter, names: Sequence[str]) -> None:
         reporter.write_line(line)
 
 
-def _rows(reporter: pytest.TerminalReporter, names: Sequence[str]) -> dict[str, Row]:
+def _rows(
+    reporter: pytest.TerminalReporter, names: Sequence[str], files: tuple[str, ...]
+) -> dict[str, Row]:
     rows: dict[str, Row] = {}
     for outcome, report in _reports(reporter):
         name = next((name for name in names if name in report.nodeid), None)
-        if name is None:
+        if name is None or not report.nodeid.startswith(files):
             continue
         row = rows.setdefault(name, Row())
         row.seconds += report.duration

@@ -34,6 +34,7 @@ pytestmark = [
         "combination", in_browsers()[:1], ids=name_of, indirect=True, scope="session"
     ),
     pytest.mark.timeout(1800),
+    pytest.mark.alone,
 ]
 
 POLICY = "content-security-policy"
