@@ -150,7 +150,7 @@ def offline(product: Product, *arguments: str) -> str:
     return done.stdout
 
 
-@pytest.mark.timeout(1500)
+@pytest.mark.timeout(2400)
 def test_a_product_goes_on_with_its_data(template: Template, place: Path) -> None:
     """A release behind an owner's migration, then every switch, each in the midst of a job."""
     copy = Copy.of(template, place, {**COMPANY, **JOURNEY[0]}, BEFORE)
