@@ -76,7 +76,8 @@ def prepare(migrate: Callable[[], object], connections: Connections) -> None:
     server, _, database = connections.admin.rpartition("/")
     with psycopg.connect(f"{server}/postgres", autocommit=True) as admin:
         name = sql.Identifier(database)
-        admin.execute(sql.SQL("drop database {}").format(name))
+        # A pooler may still hold a connection to it.
+        admin.execute(sql.SQL("drop database {} with (force)").format(name))
         copy_template(admin, template_name(database), database)
         admin.execute(sql.SQL("alter database {} owner to {}").format(name, sql.Identifier(OWNER)))
     # What belongs to the name of a database went with it.
