@@ -18,12 +18,14 @@ _FREE = _CONTROL.pattern.replace("[", "[^")
 TEXT: dict[str, Any] = {"pattern": f"^{_FREE}*$"}
 """For `json_schema_extra`: what `refuse_control_characters` lets in."""
 
-LINE: dict[str, Any] = {"pattern": f"^{_FREE}*[!-~]{_FREE}*$"}
+# White space is what Unicode says it is, as Pydantic strips it.
+_VISIBLE = r"[^\x00-\x20\x7f\x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]"
+_ON_A_LINE = r"[^\x00-\x1f\x7f\x85\u2028\u2029]"
+
+LINE: dict[str, Any] = {"pattern": f"^{_FREE}*{_VISIBLE}{_FREE}*$"}
 """The same, with a visible character in it: what is left when spaces are stripped is not empty."""
 
-ONE_LINE: dict[str, Any] = {
-    "pattern": r"^[^\x00-\x1f\x7f\x85\u2028\u2029]*[!-~][^\x00-\x1f\x7f\x85\u2028\u2029]*$"
-}
+ONE_LINE: dict[str, Any] = {"pattern": f"^{_ON_A_LINE}*{_VISIBLE}{_ON_A_LINE}*$"}
 """For `json_schema_extra`: what `refuse_line_breaks` lets in, with a visible character in it."""
 
 _NUMBER = re.compile(r"\s*[-+]?[\d._]+(?:[eE][-+]?\d+)?\s*")

@@ -156,14 +156,16 @@ async def test_every_event_of_a_long_trail_is_in_it_once(auditor: Auditor) -> No
 
 async def test_no_cell_is_a_formula(auditor: Auditor) -> None:
     tenant_id = await auditor.tenant_id()
-    for risky in ("=HYPERLINK(1)", "+cmd", "-cmd", "@SUM(1)", "\tx", "\rx"):
+    cells = ("=HYPERLINK(1)", "+cmd", "-cmd", "@SUM(1)", "\tx", "\rx")
+    for risky in cells:
         auditor.admin.execute(
             "insert into audit.events (tenant_id, actor, action) values (%s, %s, 'formula')",
             [tenant_id, risky],
         )
     text = (await auditor.exported("csv", action="formula")).text
-    cells = [row["actor"] for row in csv.DictReader(io.StringIO(text, newline=""))]
-    assert cells == ["'\rx", "'\tx", "'@SUM(1)", "'-cmd", "'+cmd", "'=HYPERLINK(1)"]
+    shown = [row["actor"] for row in csv.DictReader(io.StringIO(text, newline=""))]
+    # Records of one millisecond are in no order of their own on Postgres 15.
+    assert sorted(shown) == sorted(f"'{risky}" for risky in cells)
 
 
 async def test_who_may_not_read_the_trail_may_not_export_it(
