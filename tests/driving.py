@@ -127,6 +127,19 @@ class Product:
         assert done.returncode == 0, f"app {' '.join(arguments)}\n{done.stdout}\n{done.stderr}"
         return done.stdout
 
+    def npm(self, *arguments: str) -> None:
+        """Run npm for the front end, with the Node that the repository runs it with."""
+        done = subprocess.run(
+            ["sh", "../scripts/node.sh", "npm", *arguments],
+            cwd=self.repository / "frontend",
+            env=clean_environment(),
+            check=False,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+        )
+        assert done.returncode == 0, f"npm {' '.join(arguments)}\n{done.stdout}\n{done.stderr}"
+
     # --- Running ---
 
     def running(self, **settings: str) -> "Product":
@@ -148,7 +161,7 @@ class Product:
         assert not self.is_running, "it runs already"
         self._settings = settings
         if self._web:
-            self._workspace.see_to_a_build(self._build_front_end)
+            self._workspace.once("build", lambda: self.npm("run", "build"))
         with self.output.open("wb") as output:
             self._process = subprocess.Popen(
                 ["make", "dev"],
@@ -169,19 +182,6 @@ class Product:
         ready = self._ready_line()
         assert ready, f"make dev ended with {self._process.returncode}:\n{self.said()}"
         return ready
-
-    def _build_front_end(self) -> None:
-        """As `make browser` and a container do."""
-        done = subprocess.run(
-            ["sh", "../scripts/node.sh", "npm", "run", "--silent", "build"],
-            cwd=self.repository / "frontend",
-            env=clean_environment(),
-            check=False,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-        )
-        assert done.returncode == 0, f"the front end's build\n{done.stdout}\n{done.stderr}"
 
     @contextmanager
     def hosted(self, programs: Path | None) -> Iterator["Host"]:

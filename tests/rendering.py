@@ -77,7 +77,9 @@ def _accepted() -> list[Answers]:
 
 
 def matrix() -> list[Answers]:
-    """The combinations that are checked, started and driven: all, or those that MATRIX selects.
+    """The combinations that are checked, started and driven.
+
+    Without a selection those in which every pair of answers occurs, and those that stand for all.
 
     MATRIX holds words like `queue_backend=celery` or `auth_provider=oidc,supabase`; a combination
     is selected when every word is true of it. `all` selects all.
@@ -85,8 +87,11 @@ def matrix() -> list[Answers]:
     Raises:
         ValueError: a word names no question, an answer that is not offered, or nothing is left.
     """
+    words = os.environ.get(SELECTION, "").split()
+    if not words:
+        return [*covering(), *(answers for answers in rotating() if answers not in covering())]
     selected = combinations()
-    for word in os.environ.get(SELECTION, "").replace("all", "").split():
+    for word in words if words != ["all"] else []:
         question, _, wanted = word.partition("=")
         offered = choices().get(question)
         if offered is None:

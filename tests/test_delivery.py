@@ -104,7 +104,7 @@ def frontend(
     assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
     yield frontend
     shutil.rmtree(frontend / ".vercel")
-    workspace.forget_the_build()
+    workspace.forget("build")
 
 
 @pytest.fixture(scope="module")

@@ -22,21 +22,22 @@ SELECTED = {
     "tenancy_model": (
         "not (test_queue or test_dev or test_valkey or test_realtime.py or test_realtime_redis or "
         "test_realtime_postgres or test_intake or test_security or test_csv_file or test_online or "
-        "test_host_versions or test_repeat or test_its_types_are_right)"
+        "test_host_versions or test_repeat or test_fuzz or test_its_types_are_right)"
     ),
     # Last, because the queue that needs no server also accompanies the other answers.
     "queue_backend": (
         "not (test_new_table or (test_tenants and not job) or test_auth or test_members or "
         "test_migrations or test_security or test_csv_file or test_search_plan or test_online or "
-        "test_outage or test_pool.py or test_repeat or test_replica)"
+        "test_outage or test_pool.py or test_repeat or test_replica or test_fuzz)"
     ),
 }
 WITH_A_FRONT_END = "test_dev or test_sign_in or test_web"
 
-# The defaults run as their owner runs them. The others run as their host has it: the application's
-# logins come through a pooler in transaction mode. In turn they do so on the oldest Postgres and on
-# the embedded one; those that meet the one here are driven on the other (see test_boot).
-BEHIND_A_POOLER = [name_of(answers) for answers in covering()[1:]]
+# The defaults run as their owner runs them, and so do those that stand for a queue, whose server
+# they kill. The others run as their host has it: the application's logins come through a pooler in
+# transaction mode. In turn they do so on the oldest Postgres and on the embedded one; those that
+# meet the one here are driven on the other (see test_boot).
+BEHIND_A_POOLER = [name_of(answers) for answers in covering() if answers["tenancy_model"] != "rows"]
 ON_THE_OLDEST = [name_of(answers) for answers in covering()[1::2]]
 ISOLATION = "test_isolation or test_contacts"
 

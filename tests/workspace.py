@@ -27,7 +27,7 @@ class Workspace:
 
     def __init__(self, repository: Path) -> None:
         self.repository = repository
-        self._built = ""
+        self._done: dict[str, str] = {}
 
     def hold(self, rendered: Path) -> None:
         """Become what has been rendered; data, settings and secrets of before are gone."""
@@ -52,17 +52,17 @@ class Workspace:
             if not folders and not files and not INSTALLED & set(Path(folder).parts):
                 Path(folder).rmdir()
 
-    def see_to_a_build(self, build: Callable[[], None]) -> None:
-        """Have the front end built, unless the last build was of these files."""
+    def once(self, what: str, do: Callable[[], object]) -> None:
+        """Do something with the front end, unless it was done last with the same files."""
         files = self._front_end()
-        if files != self._built:
-            self.forget_the_build()
-            build()
-            self._built = files
+        if self._done.get(what) != files:
+            self.forget(what)
+            do()
+            self._done[what] = files
 
-    def forget_the_build(self) -> None:
-        """Whatever is there is not what `see_to_a_build` made."""
-        self._built = ""
+    def forget(self, what: str) -> None:
+        """What was done is undone, or was done otherwise since."""
+        self._done.pop(what, None)
 
     def _front_end(self) -> str:
         root = self.repository / _FRONT_END
