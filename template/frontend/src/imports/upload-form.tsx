@@ -3,7 +3,7 @@
 import { FileUp } from "lucide-react";
 import type { Route } from "next";
 import { useRouter } from "next/navigation";
-import { useId, useState, type DragEvent } from "react";
+import { useEffect, useEffectEvent, useId, useRef, useState, type DragEvent } from "react";
 
 import { classNames } from "@/class-names";
 import { Alert } from "@/components/ui/alert";
@@ -27,6 +27,7 @@ interface Chosen {
 export function UploadForm() {
   const router = useRouter();
   const id = useId();
+  const input = useRef<HTMLInputElement>(null);
   const [chosen, setChosen] = useState<Chosen | null>(null);
   const [over, setOver] = useState(false);
   const [share, setShare] = useState<number | null>(null);
@@ -43,6 +44,12 @@ export function UploadForm() {
     }
     setChosen({ file, key: crypto.randomUUID(), shown, mapping: suggested(shown.header) });
   }
+
+  // Chosen in the moment before React took the page over, which tells nobody of it.
+  const takeOver = useEffectEvent(() => void choose(input.current?.files?.[0]));
+  useEffect(() => {
+    takeOver();
+  }, []);
 
   function drop(event: DragEvent) {
     event.preventDefault();
@@ -91,6 +98,7 @@ export function UploadForm() {
         <span className="font-medium">{chosen?.file.name ?? "Drop a CSV file here, or choose one"}</span>
         <span className="text-sm text-muted">UTF-8, with a line of column names first.</span>
         <input
+          ref={input}
           id={id}
           type="file"
           accept=".csv,text/csv"

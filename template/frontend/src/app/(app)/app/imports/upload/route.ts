@@ -1,7 +1,7 @@
 import { apiUrl, credentials } from "@/api";
 import { isSameOrigin } from "@/api/same-origin";
 
-/** Pass a file on to the API as it comes in: no copy of it is kept, in memory or on a disk. */
+/** Pass a file on to the API as it comes in, without waiting for its end. */
 export async function POST(request: Request): Promise<Response> {
   if (!isSameOrigin(request)) return new Response(null, { status: 403 });
   const headers = new Headers(await credentials());
