@@ -15,7 +15,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from functools import cached_property
@@ -64,6 +64,25 @@ def until(
             return answer
         assert time.monotonic() < deadline, f"{what}: not within {seconds:g} s, but {answer!r}"
         time.sleep(every)
+
+
+def typed(command: Sequence[str | Path], folder: Path, **settings: str) -> str:
+    """Run a command in a folder and return its standard output.
+
+    Raises:
+        AssertionError: it failed; says everything that the command did.
+    """
+    done = subprocess.run(
+        command,
+        cwd=folder,
+        env=clean_environment(**settings),
+        check=False,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, f"{' '.join(map(str, command))}\n{done.stdout}\n{done.stderr}"
+    return done.stdout
 
 
 class Ended(NamedTuple):
@@ -115,30 +134,18 @@ class Product:
 
     def app(self, *arguments: str) -> str:
         """Run `uv run app …` as an operator of the running product does."""
-        done = subprocess.run(
-            ["uv", "run", "app", *arguments],
-            cwd=self.repository / "backend",
-            env=clean_environment(**self.runtime()["environment"]),
-            check=False,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-        )
-        assert done.returncode == 0, f"app {' '.join(arguments)}\n{done.stdout}\n{done.stderr}"
-        return done.stdout
+        command = ["uv", "run", "app", *arguments]
+        return typed(command, self.repository / "backend", **self.runtime()["environment"])
 
-    def npm(self, *arguments: str) -> None:
+    def app_offline(self, *arguments: str) -> str:
+        """Run `app …` while the product does not run, on servers that are started for it."""
+        backend = self.repository / "backend"
+        return typed([backend / ".venv/bin/app", *arguments], backend)
+
+    def npm(self, *arguments: str) -> str:
         """Run npm for the front end, with the Node that the repository runs it with."""
-        done = subprocess.run(
-            ["sh", "../scripts/node.sh", "npm", *arguments],
-            cwd=self.repository / "frontend",
-            env=clean_environment(),
-            check=False,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-        )
-        assert done.returncode == 0, f"npm {' '.join(arguments)}\n{done.stdout}\n{done.stderr}"
+        command = ["sh", "../scripts/node.sh", "npm", *arguments]
+        return typed(command, self.repository / "frontend")
 
     # --- Running ---
 

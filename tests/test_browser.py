@@ -93,10 +93,6 @@ def contacts(rows: int) -> str:
     return "\n".join(["Value,E-mail,Full name,Company", *lines, "1,no-address,Nobody,Initech", ""])
 
 
-def test_its_check_is_green(product: Product) -> None:
-    product.make("check")
-
-
 def test_from_signing_in_to_signing_out(running: Product, tab: Tab, browser: Browser) -> None:
     if decides_itself(running):
         somebody = f"wangari-{secrets.token_hex(4)}"

@@ -17,16 +17,17 @@ from joserfc.jwk import RSAKey
 from playwright.sync_api import Browser, Page, expect
 
 from alongside import api_of, front_end_of
-from browsing import Tab, chromium
+from browsing import Tab
 from driving import Product, claims_of, free_port
 from gotrue import GoTrue, serving
 from rendering import Answers, in_browsers, name_of
 from signing_in import Provider, new_key
+from test_browser import browser, running
 
 pytest_plugins = ["products"]
 
-SETTINGS = {"SEED": "1", "IMPORT_CHUNK_ROWS": "500"}
-"""As in `test_browser.py`, so that the product goes on running between the two."""
+# Of the same product as there, which goes on running between the two.
+__all__ = ["browser", "running"]
 
 AUDIENCE = "https://api.example.com"
 KEY = RSAKey.generate_key(2048)
@@ -42,17 +43,6 @@ def of(provider: str) -> pytest.MarkDecorator:
     return pytest.mark.parametrize(
         "combination", chosen, ids=name_of, indirect=True, scope="session"
     )
-
-
-@pytest.fixture(scope="session")
-def running(product: Product) -> Product:
-    return product.running(**SETTINGS)
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as browser:
-        yield browser
 
 
 def use_the_product(page: Page) -> None:

@@ -1,7 +1,6 @@
 """A product with data takes other answers, one after the other, and goes on with its data."""
 
 import shutil
-import subprocess
 import tempfile
 from collections.abc import Iterator, Mapping
 from itertools import pairwise as consecutive
@@ -25,7 +24,7 @@ from releasing import (
     render,
     revision,
 )
-from rendering import Answers, choices, clean_environment, combinations
+from rendering import Answers, choices, combinations
 
 SWITCHED = ("queue_backend", "auth_provider", "database_host")
 # Each answer of these questions follows each other one, in as few steps as there are such pairs.
@@ -132,22 +131,7 @@ class Life:
         rows = "".join(f"{kind},{before[kind]},{after[kind]}\n" for kind in before)
         file = self.copy.path.parent / "ids.csv"
         file.write_text(f"kind,before,after\n{rows}")
-        return offline(product, "users", "switch", str(file))
-
-
-def offline(product: Product, *arguments: str) -> str:
-    """Run a command of a product that does not run, on servers that are started for it."""
-    done = subprocess.run(
-        [product.repository / "backend/.venv/bin/app", *arguments],
-        cwd=product.repository / "backend",
-        env=clean_environment(),
-        check=False,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-    )
-    assert done.returncode == 0, f"app {' '.join(arguments)}\n{done.stdout}\n{done.stderr}"
-    return done.stdout
+        return product.app_offline("users", "switch", str(file))
 
 
 @pytest.mark.timeout(2400)

@@ -57,6 +57,20 @@ def new_database(platform: Platform) -> Callable[..., Connections]:
     return platform.new_database
 
 
+@pytest.fixture(scope="module")
+def database(new_database: Callable[..., Connections]) -> Connections:
+    """A database of a module's own, in which no worker runs."""
+    return new_database()
+
+
+@pytest.fixture
+def admin(database: Connections) -> Iterator[Connection]:
+    """The module's own database as its superuser."""
+    assert database.admin is not None
+    with psycopg.connect(database.admin, autocommit=True) as connection:
+        yield connection
+
+
 # The same database as each of its logins.
 
 

@@ -5,7 +5,6 @@ between that could have remembered the trail.
 """
 
 import json
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -57,19 +56,6 @@ class Owner:
     @property
     def job_claims(self) -> str:
         return json.dumps({"job_id": str(self.job_id), "worker_id": str(WORKER)})
-
-
-@pytest.fixture(scope="module")
-def database(new_database: Callable[..., Connections]) -> Connections:
-    """A database of these tests' own, in which no worker runs."""
-    return new_database()
-
-
-@pytest.fixture
-def admin(database: Connections) -> Iterator[Connection]:
-    assert database.admin is not None
-    with psycopg.connect(database.admin, autocommit=True) as connection:
-        yield connection
 
 
 @pytest.fixture

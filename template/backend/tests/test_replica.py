@@ -4,11 +4,10 @@ The last tests change what it is.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from uuid import uuid4
 
 import httpx
-import psycopg
 import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import InternalError
@@ -32,18 +31,6 @@ COUNT = text("select count(*) from contacts")
 WHERE = text("select pg_is_in_recovery()")
 
 LAG, QUIET = 0.6, 1.2
-
-
-@pytest.fixture(scope="module")
-def database(new_database: Callable[..., Connections]) -> Connections:
-    return new_database()
-
-
-@pytest.fixture
-def admin(database: Connections) -> Iterator[Connection]:
-    assert database.admin is not None
-    with psycopg.connect(database.admin, autocommit=True) as connection:
-        yield connection
 
 
 @pytest.fixture(scope="module")

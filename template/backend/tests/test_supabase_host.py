@@ -28,18 +28,6 @@ in_shared_tables = pytest.mark.skipif(
 )
 
 
-@pytest.fixture(scope="module")
-def database(new_database: Callable[..., Connections]) -> Connections:
-    return new_database()
-
-
-@pytest.fixture
-def admin(database: Connections) -> Iterator[Connection]:
-    assert database.admin is not None
-    with psycopg.connect(database.admin, autocommit=True) as connection:
-        yield connection
-
-
 @pytest.fixture
 def owner(database: Connections) -> Iterator[Connection]:
     with psycopg.connect(database.migrator, autocommit=True) as connection:
