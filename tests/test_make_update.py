@@ -1,6 +1,7 @@
 """`make update` in a generated repository: what it says beforehand, refuses, keeps and undoes."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -197,6 +198,19 @@ def test_a_conflict_is_named_and_can_be_taken_back(copy: Copy, name: str) -> Non
 
 
 # --- Answers and versions that are refused ---
+
+
+def test_a_template_that_is_named_as_seen_from_elsewhere_is_asked_for(copy: Copy) -> None:
+    answers = copy.text(".copier-answers.yml")
+    source = re.search(r"^_src_path: .*$", answers, re.MULTILINE)
+    assert source
+    copy.write(".copier-answers.yml", answers.replace(source[0], "_src_path: ../template"))
+    copy.commit()
+    done = copy.make("update", "PLAN=1")
+    assert done.returncode
+    assert "_src_path: ../template" in done.stderr
+    assert "whole path" in done.stderr
+    assert not copy.status
 
 
 @pytest.mark.parametrize(

@@ -77,6 +77,7 @@ def root() -> Path:
 def update(here: "Repository", options: argparse.Namespace, for_copier: Sequence[str]) -> int:
     """Rehearse, show, and bring here what was shown."""
     here.require_clean()
+    here.require_source()
     copier = copier_command()
     with here.rehearsal() as rehearsal:
         run_copier(copier, rehearsal, options, for_copier)
@@ -260,6 +261,21 @@ class Repository:
     def read(self, *arguments: str, env: dict[str, str] | None = None, fails: bool = False) -> str:
         """Run git and return its one line."""
         return self.git(*arguments, env=env, fails=fails).decode().strip()
+
+    def require_source(self) -> None:
+        """Raise unless the template is found from everywhere.
+
+        Raises:
+            Refusal: the repository was copied from a folder that was named as seen from another.
+        """
+        recorded = dict(_ANSWER.findall((self.root / ANSWERS).read_text(encoding="utf-8")))
+        source = plain(recorded.get("_src_path", ""))
+        if source in {"", ".", ".."} or source.startswith(("./", "../")):
+            raise Refusal(
+                f"Nothing was changed: {ANSWERS} has\n  _src_path: {source}\n"
+                "which led to the template from the folder it was copied in. Write the\n"
+                "template's URL there, or its whole path, and commit."
+            )
 
     def require_clean(self) -> None:
         """Raise unless everything is committed.
