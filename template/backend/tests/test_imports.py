@@ -207,6 +207,23 @@ async def test_two_imports_of_the_same_people_in_another_order(
     assert contacts == (len(lines), len(lines))
 
 
+async def test_a_worker_with_one_connection_is_slow_and_no_more(
+    office: Office, session_worker: AppProcess, platform: Platform
+) -> None:
+    session_worker.stop()
+    poor = platform.worker(
+        IMPORT_CHUNK_ROWS="200", DATABASE_POOL_SIZE="1", TENANT_POOL_SIZE="1"
+    )
+    poor.start()
+    try:
+        content = csv_of(people(2000))
+        for rejected in (0, 2000):
+            state = await office.finished((await office.upload(content)).json()["id"])
+            assert (state["status"], state["rows_rejected"]) == ("succeeded", rejected)
+    finally:
+        poor.stop()
+
+
 async def test_a_killed_worker_costs_nothing(
     office: Office,
     session_worker: AppProcess,
