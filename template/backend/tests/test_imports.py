@@ -211,9 +211,7 @@ async def test_a_worker_with_one_connection_is_slow_and_no_more(
     office: Office, session_worker: AppProcess, platform: Platform
 ) -> None:
     session_worker.stop()
-    poor = platform.worker(
-        IMPORT_CHUNK_ROWS="200", DATABASE_POOL_SIZE="1", TENANT_POOL_SIZE="1"
-    )
+    poor = platform.worker(IMPORT_CHUNK_ROWS="200", DATABASE_POOL_SIZE="1", TENANT_POOL_SIZE="1")
     poor.start()
     try:
         content = csv_of(people(2000))
