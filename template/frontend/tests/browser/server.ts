@@ -1,10 +1,11 @@
 import { spawn, type ChildProcess } from "node:child_process";
-import { existsSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { createServer, type Server } from "node:http";
 import { createServer as createSocket, type AddressInfo } from "node:net";
 import { setTimeout as pause } from "node:timers/promises";
 
 const BUILD = ".next/standalone/server.js";
+const SITEMAP = ".next/server/app/sitemap.xml.body";
 const SECONDS_TO_START = 30;
 
 /** The built server, and an API of which it only asks how it is. */
@@ -15,8 +16,19 @@ export interface Site {
   stop: () => Promise<void>;
 }
 
-export async function startSite(): Promise<Site> {
+/** The paths of all public pages, as the build tells search engines. */
+export function publicPages(): string[] {
+  requireBuild();
+  const addresses = readFileSync(SITEMAP, "utf8").matchAll(/<loc>([^<]+)<\/loc>/g);
+  return [...addresses].map(([, address = ""]) => new URL(address).pathname);
+}
+
+function requireBuild() {
   if (!existsSync(BUILD)) throw new Error("There is no build to test: run `npm run build` first.");
+}
+
+export async function startSite(): Promise<Site> {
+  requireBuild();
   const condition = { database: "ok" };
   const api = await startApi(condition);
   const port = await freePort();
