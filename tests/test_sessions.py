@@ -376,13 +376,17 @@ def _publishable(kind: str) -> str:
 def page_with(clerk: httpx.Client, path: str, token: str | None) -> httpx.Response:
     """A page as a browser asks for it that has this session."""
     headers = {"Accept": "text/html", "Sec-Fetch-Dest": "document"}
-    if token is not None:
-        # Named after the instance, as Clerk's own script names them.
-        instance = hashlib.sha1(_publishable("live").encode(), usedforsecurity=False).digest()
-        suffix = base64.urlsafe_b64encode(instance).decode()[:8]
-        signed_in_at = claims_of(token)[1]["iat"] - 10
-        headers["Cookie"] = f"__session_{suffix}={token}; __client_uat_{suffix}={signed_in_at}"
-    return clerk.get(path, headers=headers)
+    return clerk.get(path, headers=headers | cookies_with(token))
+
+
+def cookies_with(token: str | None) -> dict[str, str]:
+    """Named after the instance, as Clerk's own script names them."""
+    if token is None:
+        return {}
+    instance = hashlib.sha1(_publishable("live").encode(), usedforsecurity=False).digest()
+    suffix = base64.urlsafe_b64encode(instance).decode()[:8]
+    signed_in_at = claims_of(token)[1]["iat"] - 10
+    return {"Cookie": f"__session_{suffix}={token}; __client_uat_{suffix}={signed_in_at}"}
 
 
 @of("clerk")
@@ -397,6 +401,25 @@ def test_clerk_a_session_of_its_shape_opens_the_product(
     # What the API says of who carries this token.
     assert f"What happened lately in {claims['o']['slg']}." in answer.text
     assert token not in answer.text
+
+
+@of("clerk")
+def test_clerk_a_file_is_taken_although_it_does_not_come_past_the_proxy(
+    running: Product, clerk: httpx.Client
+) -> None:
+    other = jwt.encode({"alg": "RS256"}, claims_of(running.token("u1", "acme"))[1], KEY)
+    row = f"name,email,company,amount\nAda,{secrets.token_hex(4)}@example.com,Initech,1\n"
+
+    def sent(token: str | None) -> httpx.Response:
+        headers = {"Sec-Fetch-Site": "same-origin", "Idempotency-Key": secrets.token_hex(8)}
+        file = {"file": ("people.csv", row, "text/csv")}
+        return clerk.post("/app/imports/upload", files=file, headers=headers | cookies_with(token))
+
+    answer = sent(running.token("u1", "acme"))
+    assert answer.status_code == httpx.codes.ACCEPTED, answer.text
+    assert answer.json()["status"] == "queued"
+    for stranger in (None, other):
+        assert sent(stranger).headers["location"] == "/sign-in"
 
 
 @of("clerk")
