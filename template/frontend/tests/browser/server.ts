@@ -11,6 +11,8 @@ const SECONDS_TO_START = 30;
 /** The built server, and an API of which it only asks how it is. */
 export interface Site {
   address: string;
+  /** Of the process that serves it. */
+  pid: number;
   /** Says from now on that the API's database can be reached, or that it cannot. */
   setDatabase: (works: boolean) => void;
   stop: () => Promise<void>;
@@ -27,7 +29,8 @@ function requireBuild() {
   if (!existsSync(BUILD)) throw new Error("There is no build to test: run `npm run build` first.");
 }
 
-export async function startSite(): Promise<Site> {
+/** Start it, with more settings than the build needs to show its public pages. */
+export async function startSite(settings: Record<string, string> = {}): Promise<Site> {
   requireBuild();
   const condition = { database: "ok" };
   const api = await startApi(condition);
@@ -40,12 +43,14 @@ export async function startSite(): Promise<Site> {
       HOSTNAME: "127.0.0.1",
       PORT: String(port),
       API_URL: `http://127.0.0.1:${(api.address() as AddressInfo).port}`,
+      ...settings,
     },
     stdio: ["ignore", "ignore", "inherit"],
   });
   await answering(address, server);
   return {
     address,
+    pid: server.pid ?? 0,
     setDatabase(works) {
       condition.database = works ? "ok" : "unreachable";
     },

@@ -124,6 +124,15 @@ test("every page has the headers that do not depend on it", async () => {
   expect(headers.has("x-powered-by")).toBe(false);
 });
 
+test("without a sign-in provider's settings the application says that it has none", async () => {
+  for (const path of ["/app", "/app/contacts", "/sign-in", "/session/start"]) {
+    const answer = await fetch(site.address + path, { redirect: "manual" });
+    expect(answer.status).toBe(503);
+    expect(answer.headers.get("cache-control")).toBe("no-store");
+    expect(await answer.text()).toMatch(/^Nobody can sign in here yet/);
+  }
+});
+
 test("a page that is rendered anew has a policy that fits what is new in it", { timeout: 120_000 }, async () => {
   const seen = new Set<string>();
   for (const [works, heading] of [
