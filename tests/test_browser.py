@@ -293,6 +293,9 @@ def test_a_key_is_shown_once_and_works_until_it_is_revoked(running: Product, tab
     page.goto("/app/api-keys")
     name = f"Reports {secrets.token_hex(4)}"
     page.get_by_label("Name", exact=True).fill(name)
+    # Whatever the form offers, the API gives.
+    for scope in page.get_by_role("group", name="What it may do").get_by_role("checkbox").all():
+        scope.check()
     page.get_by_role("button", name="Make a key").click()
     key = page.locator("code", has_text="ak_").inner_text()
     asked = {"Authorization": f"Bearer {key}"}
@@ -348,14 +351,17 @@ def test_another_site_cannot_make_a_browser_act(running: Product, tab: Tab, path
         assert answer.status_code == 403, headers
 
 
-def test_a_session_that_is_no_longer_good_leads_to_the_sign_in_page(tab: Tab) -> None:
+def test_a_session_that_is_no_longer_good_leads_to_the_sign_in_page_and_back(tab: Tab) -> None:
     sign_in(tab)
     tab.context.add_cookies(
         [{"name": "development-session", "value": "forged.token.here", "url": tab.url}]
     )
-    page = tab.go("/app/contacts")
+    page = tab.go("/app/contacts?q=ada+love")
     assert "/sign-in" in page.url
     expect(page.get_by_role("heading", name="Sign in")).to_be_visible()
+    page.get_by_role("button", name=named("u1")).click()
+    page.wait_for_url("**/app/contacts?q=ada+love")
+    expect(page.get_by_label("Search", exact=True)).to_have_value("ada love")
 
 
 def test_a_lost_network_is_said(tab: Tab) -> None:

@@ -9,6 +9,7 @@ import hashlib
 import re
 import secrets
 from collections.abc import Iterator
+from urllib.parse import quote
 
 import httpx
 import pytest
@@ -137,7 +138,7 @@ def at_office(office: Office, browser: Browser) -> Iterator[Tab]:
 
 @of("oidc")
 def test_oidc_from_signing_in_to_signing_out(office: Office, at_office: Tab) -> None:
-    page = at_office.go("/app/contacts")
+    page = at_office.go("/app")
     assert page.url == f"{office.url}/sign-in"
     office.sign_in(page, "ada")
     expect(page.get_by_role("heading", name="Overview")).to_be_visible()
@@ -197,9 +198,11 @@ def test_oidc_over_at_the_provider_is_over_here(office: Office, at_office: Tab) 
     page = at_office.go("/sign-in")
     office.sign_in(page, "edsger")
     office.provider.start([new_key("RS256")])  # it has forgotten every session
-    page.goto("/app/contacts")
+    page.goto("/app/contacts?q=ada")
     assert "/sign-in" in page.url
     assert kept(at_office, SESSION) is None
+    office.sign_in(page, "edsger")
+    assert page.url == f"{office.url}/app/contacts?q=ada"
 
 
 @of("oidc")
@@ -285,7 +288,7 @@ def cookies_of_supabase(tab: Tab) -> dict[str, str]:
 def test_supabase_from_signing_in_to_signing_out(gotrue: GoTrue, at_supabase: Tab) -> None:
     email = new_address()
     gotrue.add(email, "correct horse")
-    page = at_supabase.go("/app/contacts")
+    page = at_supabase.go("/app")
     assert page.url.endswith("/sign-in")
     enter(page, email, "battery staple")
     expect(page.get_by_text("Invalid login credentials")).to_be_visible()
@@ -342,6 +345,45 @@ def test_supabase_renews_before_the_token_ends(gotrue: GoTrue, at_supabase: Tab)
     assert gotrue.renewals > renewals
     use_the_product(page)
     assert cookies_of_supabase(at_supabase)
+
+
+@of("supabase")
+def test_supabase_a_session_that_was_ended_elsewhere_leads_to_the_sign_in_page_and_back(
+    gotrue: GoTrue, at_supabase: Tab
+) -> None:
+    """Its refresh token is refused: seen by a page that is loaded, by a link, and by a form."""
+    email = new_address()
+    gotrue.add(email, "correct horse")
+    # Renewed by each request, so that the next one meets the refusal.
+    gotrue.seconds = 60
+    page = at_supabase.go("/sign-in")
+    enter(page, email, "correct horse")
+    page.wait_for_url("**/app")
+
+    def ended_elsewhere() -> None:
+        gotrue.sessions = [found for found in gotrue.sessions if found.account.email != email]
+
+    def come_back(to: str) -> None:
+        page.wait_for_url(f"**/sign-in?to={quote(to, safe='')}")
+        expect(page.get_by_role("heading", name="Sign in")).to_be_visible()
+        assert not cookies_of_supabase(at_supabase)
+        enter(page, email, "correct horse")
+        page.wait_for_url(f"**{to}")
+
+    ended_elsewhere()
+    page.goto("/app/contacts?q=ada")
+    come_back("/app/contacts?q=ada")
+    page.wait_for_load_state("networkidle")
+    ended_elsewhere()
+    page.get_by_role("link", name="Imports", exact=True).click()
+    come_back("/app/imports")
+    page.goto("/app/contacts/new")
+    page.get_by_label("Name", exact=True).fill("Ada Lovelace")
+    page.get_by_label("Email address").fill(email)
+    ended_elsewhere()
+    page.get_by_role("button", name="Add the contact").click()
+    come_back("/app/contacts/new")
+    use_the_product(page)
 
 
 # --- Clerk: its tokens, without its service -------------------------------------------------------
