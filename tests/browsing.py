@@ -110,6 +110,13 @@ def _refuse(route: Route) -> None:
     route.abort()
 
 
+def pages_of(sitemap: str) -> list[str]:
+    """The paths of the pages that a sitemap names: all public ones."""
+    pages = [urlsplit(address).path for address in re.findall(r"<loc>([^<]+)</loc>", sitemap)]
+    assert {"/", "/legal/terms", "/status"} <= set(pages)
+    return pages
+
+
 def axe(page: Page, source: Path) -> list[str]:
     """What axe finds in the page as it is: rule, and the element that breaks it."""
     page.evaluate(source.read_text())

@@ -9,6 +9,7 @@ import hashlib
 import re
 import secrets
 from collections.abc import Iterator
+from urllib.parse import quote
 
 import httpx
 import pytest
@@ -137,7 +138,7 @@ def at_office(office: Office, browser: Browser) -> Iterator[Tab]:
 
 @of("oidc")
 def test_oidc_from_signing_in_to_signing_out(office: Office, at_office: Tab) -> None:
-    page = at_office.go("/app/contacts")
+    page = at_office.go("/app")
     assert page.url == f"{office.url}/sign-in"
     office.sign_in(page, "ada")
     expect(page.get_by_role("heading", name="Overview")).to_be_visible()
@@ -197,9 +198,11 @@ def test_oidc_over_at_the_provider_is_over_here(office: Office, at_office: Tab) 
     page = at_office.go("/sign-in")
     office.sign_in(page, "edsger")
     office.provider.start([new_key("RS256")])  # it has forgotten every session
-    page.goto("/app/contacts")
+    page.goto("/app/contacts?q=ada")
     assert "/sign-in" in page.url
     assert kept(at_office, SESSION) is None
+    office.sign_in(page, "edsger")
+    assert page.url == f"{office.url}/app/contacts?q=ada"
 
 
 @of("oidc")
@@ -285,7 +288,7 @@ def cookies_of_supabase(tab: Tab) -> dict[str, str]:
 def test_supabase_from_signing_in_to_signing_out(gotrue: GoTrue, at_supabase: Tab) -> None:
     email = new_address()
     gotrue.add(email, "correct horse")
-    page = at_supabase.go("/app/contacts")
+    page = at_supabase.go("/app")
     assert page.url.endswith("/sign-in")
     enter(page, email, "battery staple")
     expect(page.get_by_text("Invalid login credentials")).to_be_visible()
@@ -344,6 +347,45 @@ def test_supabase_renews_before_the_token_ends(gotrue: GoTrue, at_supabase: Tab)
     assert cookies_of_supabase(at_supabase)
 
 
+@of("supabase")
+def test_supabase_a_session_that_was_ended_elsewhere_leads_to_the_sign_in_page_and_back(
+    gotrue: GoTrue, at_supabase: Tab
+) -> None:
+    """Its refresh token is refused: seen by a page that is loaded, by a link, and by a form."""
+    email = new_address()
+    gotrue.add(email, "correct horse")
+    # Renewed by each request, so that the next one meets the refusal.
+    gotrue.seconds = 60
+    page = at_supabase.go("/sign-in")
+    enter(page, email, "correct horse")
+    page.wait_for_url("**/app")
+
+    def ended_elsewhere() -> None:
+        gotrue.sessions = [found for found in gotrue.sessions if found.account.email != email]
+
+    def come_back(to: str) -> None:
+        page.wait_for_url(f"**/sign-in?to={quote(to, safe='')}")
+        expect(page.get_by_role("heading", name="Sign in")).to_be_visible()
+        assert not cookies_of_supabase(at_supabase)
+        enter(page, email, "correct horse")
+        page.wait_for_url(f"**{to}")
+
+    ended_elsewhere()
+    page.goto("/app/contacts?q=ada")
+    come_back("/app/contacts?q=ada")
+    page.wait_for_load_state("networkidle")
+    ended_elsewhere()
+    page.get_by_role("link", name="Imports", exact=True).click()
+    come_back("/app/imports")
+    page.goto("/app/contacts/new")
+    page.get_by_label("Name", exact=True).fill("Ada Lovelace")
+    page.get_by_label("Email address").fill(email)
+    ended_elsewhere()
+    page.get_by_role("button", name="Add the contact").click()
+    come_back("/app/contacts/new")
+    use_the_product(page)
+
+
 # --- Clerk: its tokens, without its service -------------------------------------------------------
 
 CLERK = "clerk.acme.example"
@@ -376,13 +418,17 @@ def _publishable(kind: str) -> str:
 def page_with(clerk: httpx.Client, path: str, token: str | None) -> httpx.Response:
     """A page as a browser asks for it that has this session."""
     headers = {"Accept": "text/html", "Sec-Fetch-Dest": "document"}
-    if token is not None:
-        # Named after the instance, as Clerk's own script names them.
-        instance = hashlib.sha1(_publishable("live").encode(), usedforsecurity=False).digest()
-        suffix = base64.urlsafe_b64encode(instance).decode()[:8]
-        signed_in_at = claims_of(token)[1]["iat"] - 10
-        headers["Cookie"] = f"__session_{suffix}={token}; __client_uat_{suffix}={signed_in_at}"
-    return clerk.get(path, headers=headers)
+    return clerk.get(path, headers=headers | cookies_with(token))
+
+
+def cookies_with(token: str | None) -> dict[str, str]:
+    """Named after the instance, as Clerk's own script names them."""
+    if token is None:
+        return {}
+    instance = hashlib.sha1(_publishable("live").encode(), usedforsecurity=False).digest()
+    suffix = base64.urlsafe_b64encode(instance).decode()[:8]
+    signed_in_at = claims_of(token)[1]["iat"] - 10
+    return {"Cookie": f"__session_{suffix}={token}; __client_uat_{suffix}={signed_in_at}"}
 
 
 @of("clerk")
@@ -397,6 +443,25 @@ def test_clerk_a_session_of_its_shape_opens_the_product(
     # What the API says of who carries this token.
     assert f"What happened lately in {claims['o']['slg']}." in answer.text
     assert token not in answer.text
+
+
+@of("clerk")
+def test_clerk_a_file_is_taken_although_it_does_not_come_past_the_proxy(
+    running: Product, clerk: httpx.Client
+) -> None:
+    other = jwt.encode({"alg": "RS256"}, claims_of(running.token("u1", "acme"))[1], KEY)
+    row = f"name,email,company,amount\nAda,{secrets.token_hex(4)}@example.com,Initech,1\n"
+
+    def sent(token: str | None) -> httpx.Response:
+        headers = {"Sec-Fetch-Site": "same-origin", "Idempotency-Key": secrets.token_hex(8)}
+        file = {"file": ("people.csv", row, "text/csv")}
+        return clerk.post("/app/imports/upload", files=file, headers=headers | cookies_with(token))
+
+    answer = sent(running.token("u1", "acme"))
+    assert answer.status_code == httpx.codes.ACCEPTED, answer.text
+    assert answer.json()["status"] == "queued"
+    for stranger in (None, other):
+        assert sent(stranger).headers["location"] == "/sign-in"
 
 
 @of("clerk")

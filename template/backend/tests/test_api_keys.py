@@ -9,14 +9,14 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, get_args
 from uuid import UUID, uuid4
 
 import httpx
 import pytest
 
 from app.auth.keys import LENGTH, PREFIX
-from app.auth.permissions import NO_SCOPES
+from app.auth.permissions import NO_SCOPES, Permission
 from app.choices import tenancy
 from app.dev.choices import provider
 from app.dev.processes import wait_until
@@ -56,6 +56,22 @@ class Person:
         assert made.headers["Cache-Control"] == "no-store"
         told: dict[str, Any] = made.json()
         return told.pop("key"), told
+
+    async def told_scopes(self) -> list[str]:
+        """What they are told that a key of theirs may be allowed."""
+        me = (await self.api.get("/api/v1/me", headers=self.headers)).json()
+        scopes: list[str] = me["key_scopes"]
+        return scopes
+
+    async def possible_scopes(self) -> list[str]:
+        """What a key of theirs may be allowed, tried one by one."""
+        found = []
+        for scope in sorted(get_args(Permission)):
+            new = {"name": "robot", "scopes": [scope]}
+            made = await self.api.post(KEYS, headers=self.headers, json=new)
+            if made.status_code == 201:
+                found.append(scope)
+        return found
 
     async def keys(self) -> list[dict[str, Any]]:
         items: list[dict[str, Any]] = (await self.api.get(KEYS, headers=self.headers)).json()[
@@ -211,6 +227,15 @@ async def test_a_key_expires_even_if_nobody_said_so(person: Person) -> None:
     _, told = await person.make()
     left = datetime.fromisoformat(told["expires_at"]) - datetime.now(UTC)
     assert timedelta(days=364) < left <= timedelta(days=365)
+
+
+async def test_people_are_told_what_a_key_of_theirs_may_be_allowed(person: Person) -> None:
+    told = await person.told_scopes()
+    assert "contacts:write" in told
+    assert told == await person.possible_scopes()
+    key, _ = await person.make(*told)
+    me = (await person.api.get("/api/v1/me", headers=as_key(key))).json()
+    assert (me["permissions"], me["key_scopes"]) == (told, [])
 
 
 async def test_no_key_lets_others_in_or_stays(person: Person) -> None:

@@ -48,6 +48,17 @@ async def test_nobody_gives_a_key_more_than_they_have(colleague: Person) -> None
     assert response.json()["type"] == "urn:problem:scope-not-allowed"
 
 
+@pytest.mark.parametrize("role", ["owner", "admin", "member", "viewer"])
+async def test_each_role_is_told_what_its_keys_may_be_allowed(
+    somebody: Callable[..., Any], role: str
+) -> None:
+    one: Person = await somebody(role)
+    told = await one.told_scopes()
+    assert told == await one.possible_scopes()
+    assert ("audit:read" in told) is (role in {"owner", "admin"})
+    assert (told == []) is (role == "viewer")
+
+
 async def test_a_key_shrinks_with_the_role_of_its_person(
     colleague: Person, as_admin: Connection
 ) -> None:

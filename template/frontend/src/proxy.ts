@@ -2,6 +2,7 @@ import { NextResponse, type NextFetchEvent, type NextRequest } from "next/server
 
 import { newNonce, noncePolicy } from "@/security/policy.mjs";
 import { edge } from "@/session/edge";
+import { ASKED_FOR } from "@/session/session";
 
 const REALTIME = "/api/v1/realtime";
 const PERSONAL = /^\/(app|sign-in|session|invitations)(\/|$)/;
@@ -19,14 +20,33 @@ export function proxy(
 ): NextResponse | Promise<NextResponse> {
   if (request.nextUrl.pathname === REALTIME) return toTheApi(request);
   if (!PERSONAL.test(request.nextUrl.pathname)) return withoutPolicy(request);
+  const missing = edge.missingSettings();
+  if (missing.length > 0) return withoutSignIn(missing);
   const additions = edge.contentSecurity(request.nextUrl.pathname);
   const policy = noncePolicy(newNonce(), additions);
   return edge.renew(request, event, () => {
     const headers = new Headers(request.headers);
     headers.set("content-security-policy", policy);
+    headers.set(ASKED_FOR, request.nextUrl.pathname + request.nextUrl.search);
     const response = NextResponse.next({ request: { headers } });
     response.headers.set("content-security-policy", policy);
     return response;
+  });
+}
+
+let isSaid = false;
+
+/** Without a provider there are only public pages. The log says why, once. */
+function withoutSignIn(missing: readonly string[]): NextResponse {
+  if (!isSaid) console.error(`Nobody can sign in: set ${missing.join(" and ")} (frontend/.env.example).`);
+  isSaid = true;
+  return new NextResponse("Nobody can sign in here yet. The log of this server says why.\n", {
+    status: 503,
+    headers: {
+      "cache-control": "no-store",
+      "content-security-policy": "default-src 'none'; frame-ancestors 'none'",
+      "content-type": "text/plain; charset=utf-8",
+    },
   });
 }
 

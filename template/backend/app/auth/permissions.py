@@ -62,6 +62,11 @@ NO_SCOPES: frozenset[Permission] = frozenset(
 """What no API key may do: whoever finds one must not be able to let others in, or to stay."""
 
 
+def scopes_within(permissions: frozenset[Permission]) -> frozenset[Permission]:
+    """What who has these permissions may let an API key do: nothing, unless they may make keys."""
+    return permissions - NO_SCOPES if "api_keys:write" in permissions else frozenset()
+
+
 def role_named(name: str) -> Role:
     """The role that a provider calls `name`; one that nobody here knows may only look."""
     for role in ROLES:

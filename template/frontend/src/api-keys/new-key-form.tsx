@@ -10,8 +10,8 @@ import { Select } from "@/components/ui/select";
 
 import { createKey } from "./actions";
 
-/** A key may do no more than who makes it. */
-export function NewKeyForm({ permissions }: { permissions: readonly string[] }) {
+/** A key may do no more than who makes it, and some things never: `scopes` is what the API would give it. */
+export function NewKeyForm({ scopes }: { scopes: readonly string[] }) {
   const [state, send, busy] = useActionState(createKey, {});
   const fields = state.fields ?? {};
   return (
@@ -38,7 +38,7 @@ export function NewKeyForm({ permissions }: { permissions: readonly string[] }) 
         <fieldset className="grid gap-2">
           <legend className="mb-2 text-sm font-medium">What it may do</legend>
           <div className="grid gap-2 sm:grid-cols-2 lg:grid-cols-3">
-            {permissions.map((name) => (
+            {scopes.map((name) => (
               <label key={name} className="flex items-center gap-2 text-sm">
                 <input
                   type="checkbox"

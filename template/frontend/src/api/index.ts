@@ -1,12 +1,13 @@
 import "server-only";
 
+import { headers } from "next/headers";
 import { notFound, redirect } from "next/navigation";
 import createClient, { type Client } from "openapi-fetch";
 import { cache } from "react";
 
 import { chosenOrganization } from "@/organizations/chosen";
 import { session } from "@/session";
-import { signInAddress } from "@/session/session";
+import { ASKED_FOR, signInAddress } from "@/session/session";
 
 import { ApiProblem, problemOf } from "./problem";
 import type { components, paths } from "./schema";
@@ -17,10 +18,14 @@ export function apiUrl(): string {
   return process.env.API_URL ?? "http://127.0.0.1:8000";
 }
 
+async function toSignIn(error?: string): Promise<never> {
+  redirect(signInAddress(error, (await headers()).get(ASKED_FOR)));
+}
+
 /** The headers that say who asks, and in which organization; without a session, off to sign in. */
 export async function credentials(): Promise<Record<string, string>> {
   const token = await session.token();
-  if (!token) redirect(signInAddress());
+  if (!token) return toSignIn();
   const organization = await chosenOrganization();
   return {
     Authorization: `Bearer ${token}`,
@@ -51,7 +56,7 @@ interface Answer<T> {
 export async function held<T>(answer: Promise<Answer<T>>): Promise<T> {
   const { data, error, response } = await answer;
   if (response.ok) return data as T;
-  if (response.status === 401) redirect(signInAddress("expired"));
+  if (response.status === 401) return toSignIn("expired");
   throw problemOf(response, error);
 }
 

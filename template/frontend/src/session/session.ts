@@ -11,6 +11,8 @@ import type { PolicyAdditions } from "@/security/policy.mjs";
 
 /** Before a page: the session renewed if it is about to end, and what its document may load. */
 export interface SessionEdge {
+  /** The settings that this server lacks for anybody to sign in, by name. */
+  missingSettings(): readonly string[];
   /** What the provider's code in the browser needs at this path, beyond the product's own policy. */
   contentSecurity(path: string): PolicyAdditions;
   /**
@@ -24,6 +26,11 @@ export interface SessionEdge {
     event: NextFetchEvent,
     respond: () => NextResponse,
   ): Promise<NextResponse>;
+}
+
+/** Those of these settings that are not set. */
+export function unset(...names: readonly string[]): readonly string[] {
+  return names.filter((name) => !process.env[name]);
 }
 
 /** While a page is rendered, or an action runs. */
@@ -48,14 +55,26 @@ export function startAddress(to: Route): Route {
   return `${START}?to=${encodeURIComponent(to)}` as Route;
 }
 
-/** The sign-in page, which says what went wrong before. */
-export function signInAddress(error?: string): Route {
-  return (error ? `/sign-in?error=${error}` : "/sign-in") as Route;
+/** The header in which the proxy tells a page the address that was asked for. */
+export const ASKED_FOR = "x-asked-for";
+
+/** The sign-in page, which says what went wrong before, and leads back to where somebody wanted to go. */
+export function signInAddress(error?: string, to?: string | null): Route {
+  const back = safeReturn(to);
+  const query = new URLSearchParams({ ...(error ? { error } : {}), ...(back === HOME ? {} : { to: back }) });
+  return (query.size > 0 ? `/sign-in?${query}` : "/sign-in") as Route;
 }
+
+const HOME: Route = "/app";
+// Whatever carries it in a header has room for this much.
+const LONGEST_RETURN = 1000;
 
 /** The path to go to after signing in: one of this product, whatever a link says. */
 export function safeReturn(to: string | null | undefined): Route {
-  return to && /^\/(app|invitations)(\/[\w\-./]*)?(\?[\w\-.=&%]*)?$/.test(to) && !/\/\/|\.\./.test(to)
+  return to &&
+    to.length <= LONGEST_RETURN &&
+    /^\/(app|invitations)(\/[\w\-./]*)?(\?[\w\-.=&%+]*)?$/.test(to) &&
+    !/\/\/|\.\./.test(to)
     ? (to as Route)
-    : "/app";
+    : HOME;
 }

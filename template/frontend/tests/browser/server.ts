@@ -1,22 +1,37 @@
 import { spawn, type ChildProcess } from "node:child_process";
-import { existsSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { createServer, type Server } from "node:http";
 import { createServer as createSocket, type AddressInfo } from "node:net";
 import { setTimeout as pause } from "node:timers/promises";
 
 const BUILD = ".next/standalone/server.js";
+const SITEMAP = ".next/server/app/sitemap.xml.body";
 const SECONDS_TO_START = 30;
 
 /** The built server, and an API of which it only asks how it is. */
 export interface Site {
   address: string;
+  /** Of the process that serves it. */
+  pid: number;
   /** Says from now on that the API's database can be reached, or that it cannot. */
   setDatabase: (works: boolean) => void;
   stop: () => Promise<void>;
 }
 
-export async function startSite(): Promise<Site> {
+/** The paths of all public pages, as the build tells search engines. */
+export function publicPages(): string[] {
+  requireBuild();
+  const addresses = readFileSync(SITEMAP, "utf8").matchAll(/<loc>([^<]+)<\/loc>/g);
+  return [...addresses].map(([, address = ""]) => new URL(address).pathname);
+}
+
+function requireBuild() {
   if (!existsSync(BUILD)) throw new Error("There is no build to test: run `npm run build` first.");
+}
+
+/** Start it, with more settings than the build needs to show its public pages. */
+export async function startSite(settings: Record<string, string> = {}): Promise<Site> {
+  requireBuild();
   const condition = { database: "ok" };
   const api = await startApi(condition);
   const port = await freePort();
@@ -28,12 +43,14 @@ export async function startSite(): Promise<Site> {
       HOSTNAME: "127.0.0.1",
       PORT: String(port),
       API_URL: `http://127.0.0.1:${(api.address() as AddressInfo).port}`,
+      ...settings,
     },
     stdio: ["ignore", "ignore", "inherit"],
   });
   await answering(address, server);
   return {
     address,
+    pid: server.pid ?? 0,
     setDatabase(works) {
       condition.database = works ? "ok" : "unreachable";
     },

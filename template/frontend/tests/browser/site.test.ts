@@ -8,23 +8,12 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 
 import { startBrowser, watch } from "./browser";
 import { named, needed } from "./policies";
-import { startSite, type Site } from "./server";
+import { publicPages, startSite, type Site } from "./server";
 
 const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 
-const pages = [
-  "/",
-  "/pricing",
-  "/docs",
-  "/docs/importing-contacts",
-  "/docs/api",
-  "/blog",
-  "/blog/apart-by-the-database",
-  "/legal/privacy",
-  "/legal/terms",
-  "/status",
-  "/an-address-that-no-page-has",
-];
+const missing = "/an-address-that-no-page-has";
+const pages = [...publicPages(), missing];
 
 let site: Site;
 let browser: Browser;
@@ -57,8 +46,9 @@ describe.each(["light", "dark"] as const)("in %s", (colorScheme) => {
     expect(await page.locator("html").getAttribute("data-theme")).toBe("dark");
     await page.getByRole("radio", { name: "As the system" }).check({ force: true });
 
-    const missing = answer?.status() === 404 ? /status of 404/ : /^$/;
-    expect(complaints.filter((text) => !missing.test(text))).toEqual([]);
+    expect(answer?.status()).toBe(path === missing ? 404 : 200);
+    const expected = path === missing ? /status of 404/ : /^$/;
+    expect(complaints.filter((text) => !expected.test(text))).toEqual([]);
     expect(foreignRequests).toEqual([]);
 
     await page.evaluate(axe);
@@ -132,6 +122,15 @@ test("every page has the headers that do not depend on it", async () => {
     "cross-origin-resource-policy": "same-origin",
   });
   expect(headers.has("x-powered-by")).toBe(false);
+});
+
+test("without a sign-in provider's settings the application says that it has none", async () => {
+  for (const path of ["/app", "/app/contacts", "/sign-in", "/session/start"]) {
+    const answer = await fetch(site.address + path, { redirect: "manual" });
+    expect(answer.status).toBe(503);
+    expect(answer.headers.get("cache-control")).toBe("no-store");
+    expect(await answer.text()).toMatch(/^Nobody can sign in here yet/);
+  }
 });
 
 test("a page that is rendered anew has a policy that fits what is new in it", { timeout: 120_000 }, async () => {

@@ -7,7 +7,7 @@ from sqlalchemy import Uuid, bindparam, func, insert, select, text, update
 
 from app.auth.dependencies import Caller
 from app.auth.keys import make_key
-from app.auth.permissions import NO_SCOPES
+from app.auth.permissions import scopes_within
 from app.database import Session
 from app.features.api_keys.models import ApiKey, ApiKeyUse
 from app.features.api_keys.schemas import ApiKeyOut, NewApiKey
@@ -53,7 +53,7 @@ async def create_key(caller: Caller, new: NewApiKey) -> str:
     if principal.tenant_id is None:
         raise RuntimeError("no permission without a tenant")
     expires_at = _expiry(new.expires_at, caller.settings.api_key_max_days)
-    if too_much := sorted(set(new.scopes) - (principal.permissions - NO_SCOPES)):
+    if too_much := sorted(set(new.scopes) - scopes_within(principal.permissions)):
         raise Problem(
             403,
             "Not allowed",

@@ -22,9 +22,13 @@ class CurrentOrganization(BaseModel):
 
 
 class Me(BaseModel):
-    """Who is calling, in which organization, and what they may do there."""
+    """Who is calling, in which organization, and what they may do there.
+
+    `key_scopes` is what an API key that they make may be allowed.
+    """
 
     user: CurrentUser
     organization: CurrentOrganization | None
     role: str | None
     permissions: list[str]
+    key_scopes: list[str]

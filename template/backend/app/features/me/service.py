@@ -5,6 +5,7 @@ import json
 from sqlalchemy import bindparam, select
 
 from app.auth.dependencies import Principal
+from app.auth.permissions import scopes_within
 from app.choices import tenancy
 from app.database import Session
 from app.features.me.models import User
@@ -32,5 +33,6 @@ async def me(session: Session, principal: Principal) -> str:
     return (
         f'{{"user":{user},"organization":{organization or "null"},'
         f'"role":{json.dumps(principal.role)},'
-        f'"permissions":{json.dumps(sorted(principal.permissions))}}}'
+        f'"permissions":{json.dumps(sorted(principal.permissions))},'
+        f'"key_scopes":{json.dumps(sorted(scopes_within(principal.permissions)))}}}'
     )

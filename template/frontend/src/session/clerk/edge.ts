@@ -2,7 +2,7 @@ import { clerkMiddleware } from "@clerk/nextjs/server";
 
 import type { PolicyAdditions } from "@/security/policy.mjs";
 
-import type { SessionEdge } from "../session";
+import { unset, type SessionEdge } from "../session";
 
 import { frontendApi, publishableKey, verification } from "./settings";
 
@@ -10,6 +10,8 @@ import { frontendApi, publishableKey, verification } from "./settings";
 const THEIRS = ["/sign-in", "/app/account"];
 
 export const edge: SessionEdge = {
+  missingSettings: () => unset("CLERK_PUBLISHABLE_KEY", "CLERK_SECRET_KEY"),
+
   contentSecurity(path) {
     const api = `https://${frontendApi()}`;
     const additions: PolicyAdditions = {

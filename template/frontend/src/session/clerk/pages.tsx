@@ -2,15 +2,20 @@ import "server-only";
 
 import { ClerkProvider, SignIn as ClerkSignIn } from "@clerk/nextjs";
 import { auth, clerkClient } from "@clerk/nextjs/server";
+import { headers } from "next/headers";
 
 import { signInAddress, startAddress, type SessionPages } from "../session";
 
-import { publishableKey } from "./settings";
+import { publishableKey, verification } from "./settings";
 
 export const pages: SessionPages = {
   async token() {
-    const { getToken } = await auth();
-    return getToken();
+    // Not auth(): it only repeats what the proxy found, and an upload does not come past the proxy.
+    const sent = new Headers(await headers());
+    const request = new Request(`http://${sent.get("host") ?? "localhost"}`, { headers: sent });
+    const options = { publishableKey: publishableKey(), ...verification() };
+    const state = await (await clerkClient()).authenticateRequest(request, options);
+    return state.isAuthenticated ? state.toAuth().getToken() : null;
   },
   SignIn: ({ to }) => (
     <ClerkSignIn

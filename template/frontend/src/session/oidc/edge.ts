@@ -1,4 +1,4 @@
-import type { SessionEdge } from "../session";
+import { unset, type SessionEdge } from "../session";
 
 import { cookieOptions, readTokens, written } from "./cookies";
 import { renewed } from "./provider";
@@ -7,6 +7,8 @@ import { renewed } from "./provider";
 const MARGIN_MILLISECONDS = 60_000;
 
 export const edge: SessionEdge = {
+  missingSettings: () => unset("OIDC_ISSUER", "OIDC_CLIENT_ID", "APP_URL", "SESSION_SECRET"),
+
   // The browser goes to the provider by following a link: no page loads anything from there.
   contentSecurity: () => ({}),
 

@@ -1,10 +1,12 @@
 import { createServerClient } from "@supabase/ssr";
 
-import type { SessionEdge } from "../session";
+import { unset, type SessionEdge } from "../session";
 
 import { cookieOptions, settings } from "./settings";
 
 export const edge: SessionEdge = {
+  missingSettings: () => unset("SUPABASE_URL", "SUPABASE_PUBLISHABLE_KEY", "APP_URL"),
+
   // The browser never talks to Supabase: this server does.
   contentSecurity: () => ({}),
 

@@ -17,10 +17,10 @@ export async function generateMetadata({ params }: PageProps<"/legal/[slug]">): 
   const document = find("legal", slug);
   return document
     ? {
-        title: document.title,
+        // Where a search engine shows it, a draft says so as well.
+        title: document.reviewed ? document.title : `${document.title} (draft)`,
         description: document.summary,
         alternates: { canonical: `/legal/${slug}` },
-        ...(document.reviewed ? {} : { robots: { index: false } }),
       }
     : {};
 }
@@ -33,7 +33,7 @@ export default async function LegalPage({ params }: PageProps<"/legal/[slug]">) 
       <div className="grid gap-3">
         <h1 className="text-4xl font-semibold tracking-tight">{document.title}</h1>
         <p className="text-muted">
-          In force since <Day date={document.date} />
+          {document.reviewed ? "In force since" : "Draft of"} <Day date={document.date} />
         </p>
       </div>
       {document.reviewed ? null : (

@@ -21,7 +21,7 @@ const PATH = "/app/api-keys";
 
 export default async function ApiKeysPage({ searchParams }: { searchParams: SearchParams }) {
   const cursor = parameter(await searchParams, "cursor");
-  const { permissions } = await me();
+  const { permissions, key_scopes: scopes } = await me();
   if (!permissions.includes("api_keys:read")) return <NotAllowed what="API keys" />;
   const query = { limit: 50, ...(cursor ? { cursor } : {}) };
   const { items, next_cursor: next } = await held(
@@ -41,7 +41,7 @@ export default async function ApiKeysPage({ searchParams }: { searchParams: Sear
           <Card>
             <CardHeader title="New key" />
             <CardBody>
-              <NewKeyForm permissions={permissions} />
+              <NewKeyForm scopes={scopes} />
             </CardBody>
           </Card>
         ) : null}

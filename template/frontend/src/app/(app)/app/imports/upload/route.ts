@@ -1,7 +1,7 @@
 import { apiUrl, credentials } from "@/api";
 import { isSameOrigin } from "@/api/same-origin";
 
-/** Pass a file on to the API as it comes in, without waiting for its end. */
+/** Pass a file on to the API as it comes in, at the API's pace, keeping no copy. */
 export async function POST(request: Request): Promise<Response> {
   if (!isSameOrigin(request)) return new Response(null, { status: 403 });
   const headers = new Headers(await credentials());
@@ -15,6 +15,10 @@ export async function POST(request: Request): Promise<Response> {
     body: request.body,
     // What a body that is still coming in needs; the types do not know it yet.
     duplex: "half",
+    // Otherwise fetch keeps the whole body, to be able to send it again after a redirect or to ask who it is.
+    redirect: "error",
+    window: null,
+    cache: "no-store",
     signal: request.signal,
   } as RequestInit);
   return new Response(answer.body, {
