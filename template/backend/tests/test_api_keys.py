@@ -341,14 +341,7 @@ async def test_an_operator_lists_and_revokes(person: Person, platform: Platform)
     )
 
     def types(*words: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [sys.executable, "-m", "app.cli", "api-keys", *words],
-            env=platform.environment(platform.connections.for_operator()),
-            cwd=BACKEND,
-            check=False,
-            capture_output=True,
-            text=True,
-        )
+        return platform.app("api-keys", *words)
 
     listed = types("list", external_id)
     assert listed.returncode == 0, listed.stderr

@@ -46,14 +46,7 @@ def app(
     platform: Platform, connections: Connections, *words: str, **changed: str
 ) -> subprocess.CompletedProcess[str]:
     """Run a command as an operator does."""
-    return subprocess.run(
-        [sys.executable, "-m", "app.cli", *words],
-        env=platform.environment(connections.for_operator() | changed),
-        cwd=BACKEND,
-        check=False,
-        capture_output=True,
-        text=True,
-    )
+    return platform.app(*words, connections=connections, **changed)
 
 
 # --- Addresses ------------------------------------------------------------------------------------

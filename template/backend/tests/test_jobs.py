@@ -26,6 +26,7 @@ from app.jobs.tasks import TASKS
 from app.settings import Settings
 from app.storage import Storage
 from app.tenancy.session import transaction
+from tests import forked
 from tests.choices import tenants
 from tests.conftest import Connection
 from tests.running import Platform
@@ -358,14 +359,7 @@ async def test_an_operator_hears_when_there_is_no_such_job(
 
 
 def app_command(workshop: Workshop, code: int, *arguments: str) -> str:
-    done = subprocess.run(
-        [sys.executable, "-m", "app.cli", "jobs", *arguments],
-        env=workshop.environment,
-        cwd=BACKEND,
-        check=False,
-        capture_output=True,
-        text=True,
-    )
+    done = forked.run(["jobs", *arguments], env=workshop.environment, cwd=BACKEND)
     assert done.returncode == code, done.stdout + done.stderr
     return done.stdout + done.stderr
 

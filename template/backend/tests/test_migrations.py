@@ -17,14 +17,7 @@ def test_a_database_of_other_tenants_is_refused(
     connections = new_database()
 
     def migrate() -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [sys.executable, "-m", "app.cli", "migrate"],
-            env=platform.environment(connections.for_operator()),
-            cwd=BACKEND,
-            check=False,
-            capture_output=True,
-            text=True,
-        )
+        return platform.app("migrate", connections=connections)
 
     again = migrate()
     assert again.returncode == 0, again.stderr

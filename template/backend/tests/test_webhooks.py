@@ -214,14 +214,7 @@ async def test_what_cannot_be_read_waits_for_an_operator(
     told: Provider, platform: Platform
 ) -> None:
     def types(*words: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [sys.executable, "-m", "app.cli", "webhooks", *words],
-            env=platform.environment(platform.connections.for_operator()),
-            cwd=BACKEND,
-            check=False,
-            capture_output=True,
-            text=True,
-        )
+        return platform.app("webhooks", *words)
 
     message_id = f"msg_{uuid4().hex}"
     broken = {**deletion(), "data": {"id": 42, "user_id": 42}}
