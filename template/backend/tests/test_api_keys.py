@@ -5,7 +5,6 @@ import base64
 import hashlib
 import json
 import subprocess
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -20,7 +19,6 @@ from app.auth.permissions import NO_SCOPES
 from app.choices import tenancy
 from app.dev.choices import provider
 from app.dev.processes import wait_until
-from app.dev.servers import BACKEND
 from app.features.api_keys.schemas import SCOPES
 from tests.choices import tenants
 from tests.conftest import Connection, MintToken

@@ -5,8 +5,6 @@ would. It must be found by exactly the checks named, at exactly the object named
 """
 
 import re
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -16,7 +14,7 @@ import pytest
 
 from app.choices import tenancy
 from app.dev.processes import LOOPBACK, free_port
-from app.dev.servers import BACKEND, Connections
+from app.dev.servers import Connections
 from app.doctor import CHECKS, examine
 from app.doctor.expressions import calls, calls_per_row, requires_equality
 from tests.choices import layout, tenants

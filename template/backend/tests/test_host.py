@@ -3,7 +3,6 @@
 import asyncio
 import secrets
 import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -17,7 +16,7 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from app.choices import host
 from app.database import create_engine, refuse_unsafe_login
 from app.dev.postgres import OWNER
-from app.dev.servers import BACKEND, Connections
+from app.dev.servers import Connections
 from app.doctor import examine
 from app.hosts import ways
 from app.hosts.addresses import with_proof

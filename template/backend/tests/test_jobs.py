@@ -1,8 +1,6 @@
 """What the outbox and a worker's runner do with a job, whatever brings it: here, the test does."""
 
 import asyncio
-import subprocess
-import sys
 import uuid
 from collections.abc import AsyncIterator, Callable, Iterator
 from datetime import UTC, datetime, timedelta

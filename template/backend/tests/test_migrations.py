@@ -1,13 +1,12 @@
 """What `app migrate` refuses."""
 
 import subprocess
-import sys
 from collections.abc import Callable
 
 import psycopg
 
 from app.choices import tenancy
-from app.dev.servers import BACKEND, Connections
+from app.dev.servers import Connections
 from tests.running import Platform
 
 

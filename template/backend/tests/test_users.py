@@ -2,8 +2,6 @@
 
 import asyncio
 import json
-import subprocess
-import sys
 import time
 from uuid import uuid4
 
@@ -12,7 +10,6 @@ import pytest
 from psycopg import sql
 
 from app.dev.choices import provider as issuer
-from app.dev.servers import BACKEND
 from tests.choices import provider, tenants
 from tests.conftest import Connection, MintToken
 from tests.running import Platform

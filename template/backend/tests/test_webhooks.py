@@ -3,7 +3,6 @@
 import asyncio
 import json
 import subprocess
-import sys
 import time
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
@@ -15,7 +14,6 @@ import pytest
 from standardwebhooks import Webhook
 
 from app.dev.choices import provider as issuer
-from app.dev.servers import BACKEND
 from tests.choices import provider
 from tests.conftest import Connection, MintToken
 from tests.running import Platform
