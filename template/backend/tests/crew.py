@@ -278,7 +278,7 @@ class Crew:
 
     def app(self, *arguments: str) -> str:
         """What a command of the product prints."""
-        done = forked.run(arguments, env=self.environment, cwd=BACKEND)
+        done = forked.run(arguments, env=self.environment)
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
 

@@ -24,6 +24,7 @@ _LIBRARIES = [
     *("sqlalchemy.ext.asyncio", "structlog", "typer.main"),
 ]
 _STREAMS = ("stdin", "stdout", "stderr")
+_BACKEND = Path(__file__).resolve().parents[1]
 
 
 def _context() -> ForkServerContext | None:
@@ -42,7 +43,6 @@ def run(
     arguments: Sequence[str],
     *,
     env: Mapping[str, str],
-    cwd: Path,
     answer: str = "",
     seconds: float | None = None,
 ) -> subprocess.CompletedProcess[str]:
@@ -51,7 +51,6 @@ def run(
     Args:
         arguments: The words after `app`.
         env: Its whole environment.
-        cwd: Its working directory.
         answer: What is typed at its prompts.
         seconds: How long it may take.
 
@@ -63,7 +62,7 @@ def run(
         return subprocess.run(
             command,
             env=env,
-            cwd=cwd,
+            cwd=_BACKEND,
             check=False,
             capture_output=True,
             text=True,
@@ -73,7 +72,7 @@ def run(
     with tempfile.TemporaryDirectory(prefix="command-") as folder:
         streams = [Path(folder, name) for name in _STREAMS]
         streams[0].write_text(answer)
-        process = _FORKS.Process(target=_become, args=(arguments, dict(env), cwd, streams))
+        process = _FORKS.Process(target=_become, args=(arguments, dict(env), streams))
         process.start()
         process.join(seconds)
         code = process.exitcode
@@ -86,13 +85,12 @@ def run(
         return subprocess.CompletedProcess(command, code, printed, complained)
 
 
-def _become(
-    arguments: Sequence[str], env: Mapping[str, str], cwd: Path, streams: Sequence[Path]
-) -> None:
+def _become(arguments: Sequence[str], env: Mapping[str, str], streams: Sequence[Path]) -> None:
     """Be `python -m app.cli …`, in a process that was forked for it."""
     os.environ.clear()
     os.environ.update(env)
-    os.chdir(cwd)
+    os.chdir(_BACKEND)
+    sys.path.insert(0, str(_BACKEND))
     for number, stream in enumerate(streams):
         opened = os.open(stream, os.O_RDWR | os.O_CREAT)
         os.dup2(opened, number)

@@ -213,7 +213,7 @@ class Platform:
         """
         operator = (connections or self.connections).for_operator()
         env = self.environment(operator | settings)
-        return forked.run(words, env=env, cwd=BACKEND, answer=answer)
+        return forked.run(words, env=env, answer=answer)
 
     def migrate(self, connections: Connections) -> str:
         """Run `app migrate` and return what it printed."""

@@ -16,7 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from app import jobs
 from app.choices import channel
 from app.database import Session, create_engine
-from app.dev.servers import BACKEND, Connections
+from app.dev.servers import Connections
 from app.jobs.leases import Leases
 from app.jobs.runner import Runner
 from app.jobs.schedules import SCHEDULES, Schedule
@@ -357,7 +357,7 @@ async def test_an_operator_hears_when_there_is_no_such_job(
 
 
 def app_command(workshop: Workshop, code: int, *arguments: str) -> str:
-    done = forked.run(["jobs", *arguments], env=workshop.environment, cwd=BACKEND)
+    done = forked.run(["jobs", *arguments], env=workshop.environment)
     assert done.returncode == code, done.stdout + done.stderr
     return done.stdout + done.stderr
 

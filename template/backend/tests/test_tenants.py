@@ -62,9 +62,7 @@ class Operator:
     def types(self, *arguments: str, answer: str = "") -> tuple[int, str]:
         """The exit code and everything that was printed."""
         command = ["tenants", *arguments]
-        done = forked.run(
-            command, env=self.environment, cwd=BACKEND, answer=answer, seconds=SECONDS
-        )
+        done = forked.run(command, env=self.environment, answer=answer, seconds=SECONDS)
         return done.returncode, done.stdout + done.stderr
 
     def succeeds(self, *arguments: str, answer: str = "") -> str:
