@@ -94,11 +94,6 @@ class AppProcess:
         assert came_up, f"the {self._name} is not up:\n{last_lines(self.log, 50)}"
         assert self.is_running, f"the {self._name} has ended:\n{last_lines(self.log, 50)}"
 
-    def tell_to_stop(self) -> None:
-        """Have it end, without waiting until it has."""
-        if self._process is not None and self.is_running:
-            self._process.terminate()
-
     def stop(self) -> None:
         """End it as an operator does, with SIGTERM."""
         if self._process is not None:
@@ -146,8 +141,6 @@ class Platform:
             layout.prepare_database(admin)
         self.pooler = self._start_pooler() if os.environ.get(POOLER) == "1" else None
         self.connections = self._connections(self.postgres.name, self._start_issuer())
-        self._processes: list[AppProcess] = []
-        stack.callback(self._end_processes)
         tenants.prepare(lambda: self.migrate(self.connections), self.connections)
         self.start_others(self.connections)
 
@@ -249,7 +242,7 @@ class Platform:
             self.folder / f"api-{port}.log",
             lambda: answers(f"{address}/readyz"),
         )
-        self._processes.append(process)
+        self._stack.callback(process.stop)
         return process, address
 
     def worker(self, connections: Connections | None = None, **settings: str) -> AppProcess:
@@ -263,7 +256,7 @@ class Platform:
             log,
             lambda: "worker.started" in last_lines(log, 1000),
         )
-        self._processes.append(process)
+        self._stack.callback(process.stop)
         return process
 
     def start_others(self, connections: Connections) -> None:
@@ -277,14 +270,8 @@ class Platform:
                 log,
                 lambda log=log, name=name: f"{name}.started" in last_lines(log, 1000),  # type: ignore[misc]
             )
-            self._processes.append(process)
+            self._stack.callback(process.stop)
             process.start()
-
-    def _end_processes(self) -> None:
-        for process in self._processes:
-            process.tell_to_stop()
-        for process in self._processes:
-            process.stop()
 
     def _connections(self, database: str, issuer: str) -> Connections:
         owner = self.postgres.url(database=database)
