@@ -27,6 +27,7 @@ from app.dev.processes import last_lines
 from app.dev.servers import BACKEND, Connections
 from app.jobs.tasks import Task
 from app.tenancy.session import transaction
+from tests import forked
 from tests.choices import tenants
 from tests.queue_worker import FOLDER, Entry, gate
 from tests.running import Platform
@@ -277,14 +278,7 @@ class Crew:
 
     def app(self, *arguments: str) -> str:
         """What a command of the product prints."""
-        done = subprocess.run(
-            [sys.executable, "-m", "app.cli", *arguments],
-            env=self.environment,
-            cwd=BACKEND,
-            check=False,
-            capture_output=True,
-            text=True,
-        )
+        done = forked.run(arguments, env=self.environment)
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
 

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from contextlib import ExitStack
+from functools import cached_property
 from pathlib import Path
 
 import psycopg
@@ -20,6 +21,7 @@ from app.dev.postgres import OWNER, Postgres, programs_in
 from app.dev.processes import LOOPBACK, free_port, last_lines
 from app.dev.queues import Place
 from app.dev.servers import BACKEND, Connections, answers, login_url, process_environment
+from tests import forked
 from tests.choices import layout, tenants
 from tests.pooler import Pooler, pooled, program
 
@@ -33,6 +35,19 @@ PROGRAMS = "TEST_POSTGRES"
 """The folder of the Postgres to test on, such as /usr/lib/postgresql/15/bin."""
 
 POOLED_CONNECTIONS = 8
+
+_SAME_SETTINGS = """
+insert into pg_db_role_setting
+select copy.oid, its.setrole, its.setconfig
+from pg_db_role_setting its
+join pg_database original on original.oid = its.setdatabase, pg_database copy
+where original.datname = %(original)s and copy.datname = %(copy)s
+"""
+_SAME_PRIVILEGES = """
+update pg_database set datacl = original.datacl
+from (select datacl from pg_database where datname = %(original)s) original
+where datname = %(copy)s
+"""
 
 
 class AppProcess:
@@ -134,33 +149,68 @@ class Platform:
         return login_url(self.postgres.url(database=database), login, self._passwords[login])
 
     def new_database(self, *, migrated: bool = True) -> Connections:
-        """Create another database of the same owner and return the URLs that lead to it."""
-        name = f"tests_{secrets.token_hex(6)}"
-        with psycopg.connect(self.postgres.admin_url, autocommit=True) as admin:
-            admin.execute(
-                sql.SQL("create database {} owner {}").format(
-                    sql.Identifier(name), sql.Identifier(OWNER)
-                )
-            )
-        connections = self._connections(name, self.connections.issuer)
-        assert connections.admin is not None
-        with psycopg.connect(connections.admin, autocommit=True) as admin:
-            layout.prepare_database(admin)
-        if migrated:
-            tenants.prepare(lambda: self.migrate(connections), connections)
-            self.start_others(connections)
+        """Create another database of the same owner and return the URLs that lead to it.
+
+        A migrated one is a copy of one that was migrated once.
+        """
+        if not migrated:
+            return self._create_database()
+        connections = self._create_database(like=self._migrated)
+        self.start_others(connections)
         return connections
+
+    @cached_property
+    def _migrated(self) -> str:
+        """The name of a database that is migrated, closed to everybody, to be copied."""
+        connections = self._create_database()
+        tenants.prepare(lambda: self.migrate(connections), connections)
+        name = _name_of(connections)
+        with psycopg.connect(self.postgres.admin_url, autocommit=True) as admin:
+            # A database that somebody is connected to cannot be copied.
+            closed = sql.SQL("alter database {} with allow_connections false")
+            admin.execute(closed.format(sql.Identifier(name)))
+        return name
+
+    def _create_database(self, like: str | None = None) -> Connections:
+        name = f"tests_{secrets.token_hex(6)}"
+        created = sql.SQL("create database {} owner {} template {}").format(
+            *map(sql.Identifier, (name, OWNER, like or "template1"))
+        )
+        with psycopg.connect(self.postgres.admin_url, autocommit=True) as admin:
+            admin.execute(created)
+            if like is not None:
+                # They belong to a name, and do not come with the copy.
+                for statement in (_SAME_SETTINGS, _SAME_PRIVILEGES):
+                    admin.execute(statement, {"original": like, "copy": name})
+        connections = self._connections(name, self.connections.issuer)
+        if like is None:
+            assert connections.admin is not None
+            with psycopg.connect(connections.admin, autocommit=True) as admin:
+                layout.prepare_database(admin)
+        return connections
+
+    def app(
+        self,
+        *words: str,
+        connections: Connections | None = None,
+        answer: str = "",
+        **settings: str,
+    ) -> subprocess.CompletedProcess[str]:
+        """Run `app …` as an operator does.
+
+        Args:
+            words: What is typed after `app`.
+            connections: Of which database; of the platform's own unless given.
+            answer: What is typed at its prompts.
+            settings: Set differently for it.
+        """
+        operator = (connections or self.connections).for_operator()
+        env = self.environment(operator | settings)
+        return forked.run(words, env=env, answer=answer)
 
     def migrate(self, connections: Connections) -> str:
         """Run `app migrate` and return what it printed."""
-        done = subprocess.run(
-            [sys.executable, "-m", "app.cli", "migrate"],
-            env=self.environment(connections.for_operator()),
-            cwd=BACKEND,
-            check=False,
-            capture_output=True,
-            text=True,
-        )
+        done = self.app("migrate", connections=connections)
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
 
@@ -265,3 +315,8 @@ class Platform:
         keys = f"{url}/.well-known/jwks.json"
         assert processes.wait_until(lambda: answers(keys), _SECONDS), last_lines(log)
         return url
+
+
+def _name_of(connections: Connections) -> str:
+    """The name of the database."""
+    return str(make_url(connections.migrator).database)

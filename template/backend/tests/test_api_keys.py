@@ -5,7 +5,6 @@ import base64
 import hashlib
 import json
 import subprocess
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -20,7 +19,6 @@ from app.auth.permissions import NO_SCOPES, Permission
 from app.choices import tenancy
 from app.dev.choices import provider
 from app.dev.processes import wait_until
-from app.dev.servers import BACKEND
 from app.features.api_keys.schemas import SCOPES
 from tests.choices import tenants
 from tests.conftest import Connection, MintToken
@@ -366,14 +364,7 @@ async def test_an_operator_lists_and_revokes(person: Person, platform: Platform)
     )
 
     def types(*words: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [sys.executable, "-m", "app.cli", "api-keys", *words],
-            env=platform.environment(platform.connections.for_operator()),
-            cwd=BACKEND,
-            check=False,
-            capture_output=True,
-            text=True,
-        )
+        return platform.app("api-keys", *words)
 
     listed = types("list", external_id)
     assert listed.returncode == 0, listed.stderr

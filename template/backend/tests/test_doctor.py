@@ -5,8 +5,6 @@ would. It must be found by exactly the checks named, at exactly the object named
 """
 
 import re
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -16,7 +14,7 @@ import pytest
 
 from app.choices import tenancy
 from app.dev.processes import LOOPBACK, free_port
-from app.dev.servers import BACKEND, Connections
+from app.dev.servers import Connections
 from app.doctor import CHECKS, examine
 from app.doctor.expressions import calls, calls_per_row, requires_equality
 from tests.choices import layout, tenants
@@ -579,25 +577,14 @@ def test_the_api_s_own_login_can_look(patient: Connections) -> None:
         assert failures(connection) == set()
 
 
-def run_doctor(platform: Platform, settings: dict[str, str]) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "app.cli", "doctor"],
-        env=platform.environment(settings),
-        cwd=BACKEND,
-        check=False,
-        capture_output=True,
-        text=True,
-    )
-
-
 def test_the_command_prints_the_cure_and_fails(platform: Platform, patient: Connections) -> None:
-    healthy = run_doctor(platform, patient.for_operator())
+    healthy = platform.app("doctor", connections=patient)
     assert healthy.returncode == 0, healthy.stdout + healthy.stderr
     with psycopg.connect(patient.migrator, autocommit=True) as owner:
         owner.execute("create schema careless; create table careless.open (id uuid)")
         owner.execute("grant select on careless.open to app_api")
         try:
-            sick = run_doctor(platform, patient.for_operator())
+            sick = platform.app("doctor", connections=patient)
         finally:
             owner.execute("drop schema careless cascade")
     assert sick.returncode == 1
@@ -609,8 +596,8 @@ def test_the_command_prints_the_cure_and_fails(platform: Platform, patient: Conn
 def test_a_database_that_cannot_be_reached_is_not_healthy(
     platform: Platform, patient: Connections
 ) -> None:
-    nowhere = {"MIGRATION_DATABASE_URL": f"postgresql://nobody@{LOOPBACK}:{free_port()}/nothing"}
-    result = run_doctor(platform, patient.for_operator() | nowhere)
+    nowhere = f"postgresql://nobody@{LOOPBACK}:{free_port()}/nothing"
+    result = platform.app("doctor", connections=patient, MIGRATION_DATABASE_URL=nowhere)
     assert result.returncode == 2
     assert "MIGRATION_DATABASE_URL" in result.stderr
 

@@ -3,7 +3,6 @@
 import asyncio
 import secrets
 import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -17,7 +16,7 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from app.choices import host
 from app.database import create_engine, refuse_unsafe_login
 from app.dev.postgres import OWNER
-from app.dev.servers import BACKEND, Connections
+from app.dev.servers import Connections
 from app.doctor import examine
 from app.hosts import ways
 from app.hosts.addresses import with_proof
@@ -46,14 +45,7 @@ def app(
     platform: Platform, connections: Connections, *words: str, **changed: str
 ) -> subprocess.CompletedProcess[str]:
     """Run a command as an operator does."""
-    return subprocess.run(
-        [sys.executable, "-m", "app.cli", *words],
-        env=platform.environment(connections.for_operator() | changed),
-        cwd=BACKEND,
-        check=False,
-        capture_output=True,
-        text=True,
-    )
+    return platform.app(*words, connections=connections, **changed)
 
 
 # --- Addresses ------------------------------------------------------------------------------------

@@ -232,7 +232,8 @@ async def test_a_killed_worker_costs_nothing(
     rows = 20_000
     accepted = await office.upload(csv_of(people(rows)))
     import_id = accepted.json()["id"]
-    for _ in range(3):
+    # Twice, as a queue may give a job up that it has lost a second time.
+    for _ in range(2):
         done = (await office.state(import_id))["rows_done"]
         await office.until(import_id, lambda state, done=done: state["rows_done"] > done)  # type: ignore[misc]
         slow_worker.kill()

@@ -295,8 +295,9 @@ def tables(admin: Connection) -> list[Table]:
     return read_tables(admin)
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def attacker(admin: Connection, tables: list[Table]) -> Tenant:
+    """One for all attacks, as nothing is done to them."""
     return _make_tenant(admin, tables)
 
 

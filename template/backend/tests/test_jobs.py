@@ -1,8 +1,6 @@
 """What the outbox and a worker's runner do with a job, whatever brings it: here, the test does."""
 
 import asyncio
-import subprocess
-import sys
 import uuid
 from collections.abc import AsyncIterator, Callable, Iterator
 from datetime import UTC, datetime, timedelta
@@ -18,7 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from app import jobs
 from app.choices import channel
 from app.database import Session, create_engine
-from app.dev.servers import BACKEND, Connections
+from app.dev.servers import Connections
 from app.jobs.leases import Leases
 from app.jobs.runner import Runner
 from app.jobs.schedules import SCHEDULES, Schedule
@@ -26,6 +24,7 @@ from app.jobs.tasks import TASKS
 from app.settings import Settings
 from app.storage import Storage
 from app.tenancy.session import transaction
+from tests import forked
 from tests.choices import tenants
 from tests.conftest import Connection
 from tests.running import Platform
@@ -358,14 +357,7 @@ async def test_an_operator_hears_when_there_is_no_such_job(
 
 
 def app_command(workshop: Workshop, code: int, *arguments: str) -> str:
-    done = subprocess.run(
-        [sys.executable, "-m", "app.cli", "jobs", *arguments],
-        env=workshop.environment,
-        cwd=BACKEND,
-        check=False,
-        capture_output=True,
-        text=True,
-    )
+    done = forked.run(["jobs", *arguments], env=workshop.environment)
     assert done.returncode == code, done.stdout + done.stderr
     return done.stdout + done.stderr
 

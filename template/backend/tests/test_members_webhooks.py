@@ -91,15 +91,15 @@ async def test_a_change_of_role_counts_even_if_it_comes_before_the_joining(
 
 
 async def test_what_an_operator_says_holds_against_older_news(
-    membership: Membership, as_admin: Connection
+    membership: Membership, admin: Connection
 ) -> None:
     set_active = "select app.set_membership(%s, %s, %s)"
     named = [membership.ids["organization"], membership.ids["subject"]]
     await membership.tell("created", -9, "admin")
-    as_admin.execute(set_active, [*named, False])
+    admin.execute(set_active, [*named, False])
     await membership.tell("created", -5, "admin")
     assert await membership.role() is None
-    as_admin.execute(set_active, [*named, True])
+    admin.execute(set_active, [*named, True])
     await membership.tell("deleted", -4)
     assert await membership.role() == "admin"
 

@@ -1,13 +1,12 @@
 """What `app migrate` refuses."""
 
 import subprocess
-import sys
 from collections.abc import Callable
 
 import psycopg
 
 from app.choices import tenancy
-from app.dev.servers import BACKEND, Connections
+from app.dev.servers import Connections
 from tests.running import Platform
 
 
@@ -17,14 +16,7 @@ def test_a_database_of_other_tenants_is_refused(
     connections = new_database()
 
     def migrate() -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [sys.executable, "-m", "app.cli", "migrate"],
-            env=platform.environment(connections.for_operator()),
-            cwd=BACKEND,
-            check=False,
-            capture_output=True,
-            text=True,
-        )
+        return platform.app("migrate", connections=connections)
 
     again = migrate()
     assert again.returncode == 0, again.stderr

@@ -2,8 +2,6 @@
 
 import asyncio
 import json
-import subprocess
-import sys
 import time
 from uuid import uuid4
 
@@ -12,7 +10,6 @@ import pytest
 from psycopg import sql
 
 from app.dev.choices import provider as issuer
-from app.dev.servers import BACKEND
 from tests.choices import provider, tenants
 from tests.conftest import Connection, MintToken
 from tests.running import Platform
@@ -72,18 +69,10 @@ def types(
     platform: Platform, *words: str, answer: str = "", group: str = "users"
 ) -> tuple[int, str]:
     """The exit code of an operator's command and everything that it printed."""
-    done = subprocess.run(
-        [sys.executable, "-m", "app.cli", group, *words],
-        env=platform.environment(platform.connections.for_operator()),
-        cwd=BACKEND,
-        check=False,
-        text=True,
-        input=answer,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-    )
-    assert "Traceback" not in done.stdout, done.stdout
-    return done.returncode, done.stdout
+    done = platform.app(group, *words, answer=answer)
+    printed = done.stdout + done.stderr
+    assert "Traceback" not in printed, printed
+    return done.returncode, printed
 
 
 def where(admin: Connection, text: str) -> list[str]:

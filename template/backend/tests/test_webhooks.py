@@ -3,7 +3,6 @@
 import asyncio
 import json
 import subprocess
-import sys
 import time
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
@@ -15,7 +14,7 @@ import pytest
 from standardwebhooks import Webhook
 
 from app.dev.choices import provider as issuer
-from app.dev.servers import BACKEND
+from app.dev.servers import Connections
 from tests.choices import provider
 from tests.conftest import Connection, MintToken
 from tests.running import Platform
@@ -70,8 +69,11 @@ class Provider:
 
 
 @pytest.fixture(scope="module")
-async def told(platform: Platform, token: MintToken) -> AsyncIterator[Provider]:
-    process, address = platform.api(AUTH_WEBHOOK_SECRETS=f"{SECRET} {OLD_SECRET}")
+async def told(
+    platform: Platform, database: Connections, token: MintToken
+) -> AsyncIterator[Provider]:
+    """Of an API that has few tenants: what is told is written down wherever a tenant may be."""
+    process, address = platform.api(database, AUTH_WEBHOOK_SECRETS=f"{SECRET} {OLD_SECRET}")
     process.start()
     async with httpx.AsyncClient(base_url=address, timeout=30.0, trust_env=False) as api:
         yield Provider(api, token)
@@ -150,7 +152,7 @@ async def test_without_a_secret_nobody_is_listened_to(
 
 
 async def test_who_is_deleted_is_out_at_once_and_stays_out(
-    told: Provider, as_admin: Connection
+    told: Provider, admin: Connection
 ) -> None:
     name = uuid4().hex
     headers = told.headers(name, name, "owner")
@@ -171,7 +173,7 @@ async def test_who_is_deleted_is_out_at_once_and_stays_out(
     assert (await told.api.get("/api/v1/contacts", headers=key)).status_code == 401
     await told.tell("user.updated", time.time() + 60, subject=subject, email="back@example.com")
     assert (await told.me(headers)).status_code == 403
-    kept = as_admin.execute(
+    kept = admin.execute(
         "select email, name from public.users where subject = %s", (subject,)
     ).fetchall()
     assert kept == [(None, None)]
@@ -211,17 +213,10 @@ async def test_other_events_are_let_go(told: Provider) -> None:
 
 
 async def test_what_cannot_be_read_waits_for_an_operator(
-    told: Provider, platform: Platform
+    told: Provider, platform: Platform, database: Connections
 ) -> None:
     def types(*words: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [sys.executable, "-m", "app.cli", "webhooks", *words],
-            env=platform.environment(platform.connections.for_operator()),
-            cwd=BACKEND,
-            check=False,
-            capture_output=True,
-            text=True,
-        )
+        return platform.app("webhooks", *words, connections=database)
 
     message_id = f"msg_{uuid4().hex}"
     broken = {**deletion(), "data": {"id": 42, "user_id": 42}}

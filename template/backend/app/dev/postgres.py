@@ -208,8 +208,10 @@ class Postgres:
             self.process = None
 
     def destroy(self) -> None:
-        """Stop the server and delete its data."""
-        self.stop()
+        """Stop the server, which need not write down what is deleted, and delete its data."""
+        if self.process is not None:
+            processes.stop(self.process, *STOP_STEPS[1:])
+            self.process = None
         shutil.rmtree(self.directory, ignore_errors=True)
         if self.directory.parent.parent == placement.ELSEWHERE:
             shutil.rmtree(self.directory.parent, ignore_errors=True)

@@ -156,18 +156,18 @@ def home_named(connection: psycopg.Connection, name: str) -> Iterator[psycopg.Co
 
 
 def databases_of(url: str) -> Iterator[str]:
-    """The control database and every tenant's, as whoever the URL logs in."""
+    """The control database and every tenant's, each once, as whoever the URL logs in."""
     from app.tenancy import database_places
 
     yield url
     with psycopg.connect(psycopg_url(url), autocommit=True, connect_timeout=10) as control:
         try:
-            known = list(database_places.places(control))
+            known = {(server, name): None for _, server, name in database_places.places(control)}
         except psycopg.errors.InsufficientPrivilege:
             raise SystemExit(
                 "The tenants' databases are known to their owner: set MIGRATION_DATABASE_URL."
             ) from None
-    for _, server, database in known:
+    for server, database in known:
         yield _owner_url(url, server, database)
 
 
