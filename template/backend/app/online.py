@@ -75,8 +75,8 @@ def backfill(table: str, change: str, condition: str, *, rows: int = 1000) -> No
     Args:
         table: The table's name.
         change: What to set: `employer = company`.
-        condition: What holds for rows that are to be changed, and for none afterwards: nor for those
-            that the application adds meanwhile, or there is no end.
+        condition: What holds for rows that are to be changed, and for none afterwards. Rows that
+            the application adds meanwhile must not meet it, or there is no end.
         rows: How many at a time.
     """
     name = sql.Identifier(table)
