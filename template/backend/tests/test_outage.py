@@ -13,15 +13,15 @@ import httpx
 import pytest
 from sqlalchemy import make_url
 
+from app.choices import tenancy
 from app.settings import Settings
 from tests.conftest import MintToken
 from tests.pooler import Pooler, pooled
 from tests.running import Platform
 
 SERVER_CONNECTIONS = 4
-# More than connections. Tenants may have databases, a pooler keeps connections to each of those,
-# and a server has only so many.
-TENANTS = 15
+# A pooler keeps connections to each database, and a server has only so many.
+TENANTS = 15 if tenancy.MODEL == "databases" else 50
 CLIENTS = 200
 SECONDS = 60.0
 
