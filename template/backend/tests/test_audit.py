@@ -170,6 +170,25 @@ def test_insert_update_and_delete_leave_old_and_new(
     assert deleted["old"]["email"] == "ada@example.com"
 
 
+def test_the_trail_tells_changes_in_the_order_in_which_they_were_made(
+    admin: Connection, urls: dict[str, str], path: Path, tenant: Owner
+) -> None:
+    """Most of these happen within the same millisecond as the one before."""
+    request_id = uuid4().hex
+    names = [f"n{number}" for number in range(200)]
+    with path.open(urls[path.login], tenant, request_id) as connection:
+        connection.execute(
+            f"insert into contacts ({MINE}, name, email) values (%s, 'Ada', 'ada@example.com')",
+            [tenant.id],
+        )
+        for name in names:
+            connection.execute(
+                f"update contacts set name = %s where {MINE} = %s", [name, tenant.id]
+            )
+    found = records(admin, tenant, request_id if path.claims else None)
+    assert [record["new"]["name"] for record in found] == ["Ada", *names]
+
+
 def test_a_bulk_insert_leaves_a_record_for_each_row(
     admin: Connection, urls: dict[str, str], path: Path, tenant: Owner
 ) -> None:

@@ -10,16 +10,19 @@ depends_on = None
 
 UUID_V7 = "return pg_catalog.uuidv7()"
 
-# RFC 9562, section 5.7: 48 bits of Unix milliseconds, then the version, then random bits.
+# RFC 9562, section 5.7: 48 bits of Unix milliseconds, the version, then random bits. The first
+# twelve of those are a millisecond's 4096ths, as in section 6.2, method 3, and in newer servers:
+# records that one transaction writes within a millisecond keep their order.
 UUID_V7_BEFORE_POSTGRES_18 = """
-return encode(
-    set_bit(set_bit(
-        overlay(uuid_send(gen_random_uuid())
-                placing substring(int8send((extract(epoch from clock_timestamp()) * 1000)::bigint)
-                                  from 3)
-                from 1 for 6),
-        52, 1), 53, 1),
-    'hex')::uuid
+return (
+    select encode(
+        overlay(overlay(uuid_send(gen_random_uuid())
+            placing substring(int8send(clock.us / 1000) from 3) from 1 for 6)
+            placing int2send((x'7000'::integer + clock.us % 1000 * 4096 / 1000)::smallint)
+            from 7 for 2),
+        'hex')::uuid
+    from (select (extract(epoch from clock_timestamp()) * 1000000)::bigint as us) clock
+)
 """
 
 
