@@ -10,6 +10,7 @@ import psycopg
 import pytest
 import structlog
 from psycopg import errors
+from sqlalchemy import make_url
 from structlog.testing import LogCapture
 
 from app.dev.servers import Connections
@@ -27,6 +28,7 @@ from app.realtime.postgres import PostgresChannel
 from tests.choices import tenants
 from tests.listening import SOON, Reader, publish
 from tests.pooler import log_in
+from tests.running import Platform
 
 Connection = psycopg.Connection[Any]
 
@@ -55,8 +57,9 @@ def admin(database: Connections) -> Iterator[Connection]:
 
 
 @pytest.fixture
-async def channel(database: Connections) -> AsyncIterator[PostgresChannel]:
-    opened = PostgresChannel(database.app_worker, database.app_api)
+async def channel(database: Connections, platform: Platform) -> AsyncIterator[PostgresChannel]:
+    direct = platform.direct("app_api", make_url(database.app_api).database)
+    opened = PostgresChannel(database.app_worker, direct)
     yield opened
     await opened.close()
 

@@ -34,6 +34,8 @@ class Broker:
         """Start it unless it runs, and wait until it takes connections."""
         if self.server.process is None or self.server.process.poll() is not None:
             self.server.start()
+            # A pooler lets clients in by itself, and does not look at once whether it is back.
+            assert wait_until(self._answers, _SECONDS)
 
     def stop(self) -> None:
         """End it in peace."""
@@ -61,6 +63,14 @@ class Broker:
         finally:
             for pid in pids:
                 os.kill(pid, signal.SIGCONT)
+
+    def _answers(self) -> bool:
+        try:
+            with psycopg.connect(self.connections.app_api) as connection:
+                connection.execute("select 1")
+        except psycopg.OperationalError:
+            return False
+        return True
 
     def _sessions(self) -> list[int]:
         query = (
