@@ -480,6 +480,27 @@ async def test_when_postgres_is_killed_nothing_is_lost_and_nothing_doubled(
     assert all(worker.is_running for worker in workers)
 
 
+async def test_a_claim_that_a_crash_of_postgres_made_forgotten_costs_no_job(
+    crew: Crew, journal: Journal, tenant: Tenant
+) -> None:
+    """A claim does not wait for the disk. Its delivery is spent, and yet the job is nobody's."""
+    (worker,) = await crew.of(1)
+    orders = await tenant.orders(4, work, steps=2, is_gated=True)
+    await until(lambda: journal.has("began", *names(orders)))
+    crew.query(
+        "update app.outbox set worker_id = null, started_at = null, attempts = 0"
+        " where id = any(%s)",
+        [order.job_id for order in orders],
+    )
+    # These go on before their worker hears that they are not its own any more, the others after.
+    open_gates(journal, orders[:2])
+    await until(lambda: all(len(journal.all("began", name)) > 1 for name in names(orders[2:])))
+    open_gates(journal, orders[2:])
+    await until(lambda: journal.has("ended", *names(orders)) and crew.unfinished() == 0)
+    assert crew.effects(orders) == once_each(orders, 2)
+    assert worker.is_running
+
+
 # --- Operating ------------------------------------------------------------------------------------
 
 

@@ -45,10 +45,15 @@ _CLAIM = text("select * from app.claim_job(:id, :me)")
 _ATTEMPTS = text("""
     select (select attempts from app.outbox where id = :id and worker_id = :me) as attempts
 """)
-_FINISH = text("select app.finish_job(:id, :me)")
+_FINISH = text("select app.finish_job(:id, :me) as ended")
 _RETRY = text("select app.retry_job(:id, :me, :delay, :reason)")
 _POSTPONE = text("select app.postpone_job(:id, :me, :delay)")
 _BURY = text("select app.bury_job(:id, :me, :reason)")
+_IS_WAITING = text("""
+    select exists (
+        select from app.outbox o where o.id = :id and app.job_state(o) = 'waiting'
+    ) as waits
+""")
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +123,7 @@ class Runner:
             if running.interruption == "cancelled":
                 await self._cancel(claimed)
             elif running.interruption == "lost":
-                log.warning("job.lost")
+                await self._leave(claimed.job)
             else:
                 running.attempt.result()
 
@@ -140,7 +145,7 @@ class Runner:
             finally:
                 running.is_at_work = False
         except JobGone:
-            log.info("job.gone")
+            await self._leave(claimed.job)
         except TenantNotReady as error:
             log.info("job.postponed", obstacle=str(error))
             await self._step(_POSTPONE, claimed.job.place, id=claimed.job.id, delay=NOT_READY)
@@ -157,21 +162,37 @@ class Runner:
                 reason = f"it took longer than {task.timeout:g} seconds"
             await self._fail(claimed, task, reason)
         else:
-            await self._step(_FINISH, claimed.job.place, id=claimed.job.id)
+            await self._finish(claimed)
+
+    async def _finish(self, claimed: _Claimed) -> None:
+        if (await self._step(_FINISH, claimed.job.place, id=claimed.job.id)).ended:
             log.info("job.done", attempt=claimed.attempts)
+        else:
+            await self._leave(claimed.job)
 
     async def _fail(self, claimed: _Claimed, task: Task[Any], reason: str) -> None:
         # Fewer than at the start, if the attempt came forward before it failed.
         place = claimed.job.place
         attempts = (await self._step(_ATTEMPTS, place, id=claimed.job.id)).attempts
         if attempts is None:
-            log.warning("job.lost")
+            await self._leave(claimed.job)
             return
         if attempts >= task.attempts:
             await self._bury(claimed, reason)
             return
         delay = timedelta(seconds=task.backoff.after(attempts))
         await self._step(_RETRY, place, id=claimed.job.id, delay=delay, reason=reason)
+
+    async def _leave(self, job: Job) -> None:
+        """End an attempt at a job that this worker does not hold any more.
+
+        Raises:
+            JobGone: nobody else holds it either: a server that crashed has forgotten the claim,
+                and whoever delivered the job believes that it was taken.
+        """
+        if (await self._step(_IS_WAITING, job.place, id=job.id)).waits:
+            raise JobGone(f"the claim of job {job.id} was forgotten")
+        log.warning("job.lost")
 
     async def _bury(self, claimed: _Claimed, reason: str) -> None:
         log.error("job.dead", reason=reason)
@@ -185,11 +206,15 @@ class Runner:
         self, claimed: _Claimed, reason: str, step: Any, parameters: dict[str, Any]
     ) -> None:
         """End a job that did not succeed, together with what its task does about that."""
-        with suppress(JobGone, TenantNotReady):
+        try:
             async with claimed.job.transaction() as session:
                 await _tell_task(session, claimed, reason)
                 held = {"id": claimed.job.id, "me": self.leases.me}
                 await session.execute(step, held | parameters)
+        except JobGone:
+            await self._leave(claimed.job)
+        except TenantNotReady as error:
+            log.info("job.postponed", obstacle=str(error))  # the next beat hands it back
 
     async def _hand_back(self, job: Job) -> None:
         with suppress(Exception):  # else the lease runs out, and the job comes back a little later
