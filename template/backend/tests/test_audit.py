@@ -282,6 +282,17 @@ def test_a_write_that_is_rolled_back_leaves_nothing(
     assert records(admin, tenant, request_id) == []
 
 
+@pytest.mark.parametrize("column", ["tenant_id", "hash"])
+def test_what_a_renamed_column_would_hide_or_disclose_is_not_written(
+    admin: Connection, column: str
+) -> None:
+    """Records would belong to no tenant, or keep a secret for good."""
+    with admin.transaction(force_rollback=True):
+        admin.execute(f"alter table app.api_keys rename column {column} to renamed")
+        with pytest.raises(errors.UndefinedColumn, match=r"triggers of app\.api_keys name"):
+            admin.execute("delete from app.api_keys")
+
+
 def test_truncate_of_an_audited_table_is_refused(admin: Connection) -> None:
     audited = admin.execute(
         "select c.oid::regclass::text from pg_class c"

@@ -456,6 +456,11 @@ MUTATIONS = (
         "audit-triggers: public.users",
     ),
     mutation(
+        "secret under another name than the records leave out",
+        "alter table app.api_keys rename column hash to digest",
+        "audit-triggers: app.api_keys",
+    ),
+    mutation(
         "audit trigger that sees some columns only",
         "drop trigger audit_update on public.contacts; create trigger audit_update after update "
         "on public.contacts referencing old table as old_rows new table as new_rows "

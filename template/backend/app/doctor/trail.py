@@ -10,8 +10,14 @@ private (name, unrecorded) as (
         ('public.users', array['email', 'name', 'salt']),
         ('public.invitations', array['email', 'salt'])
 ),
+columns as (select * from pg_attribute where attnum > 0 and not attisdropped),
 audited as (
-    select t.*, m.unrecorded from tables t
+    select t.*, array(select c.attname::text from columns c where c.attrelid = t.oid) as columns,
+        array(
+            select c.attname::text from columns c
+            where c.attrelid = t.oid and c.attname = any(m.unrecorded)
+        ) as unrecorded
+    from tables t
     left join private m on m.name = t.name
     where (t.schema not in ('app', 'audit') or m.name is not null) and not t.relispartition
       and (
@@ -23,7 +29,7 @@ audited as (
 triggers as (
     select t.tgrelid, t.tgtype, t.tgenabled in ('O', 'A') as is_enabled, t.tgname, n.nspname,
         p.proname, t.tgqual is null and t.tgattr::text = '' as is_unconditional,
-        string_to_array(encode(t.tgargs, 'escape'), '\\000') as arguments
+        array_remove(string_to_array(encode(t.tgargs, 'escape'), '\\000'), '') as arguments
     from pg_trigger t
     join pg_proc p on p.oid = t.tgfoid
     join pg_namespace n on n.oid = p.pronamespace
@@ -40,6 +46,9 @@ select a.name as object,
         when found.arguments[1] <> a.tenant_name then
             format('has an audit trigger for %s that takes "%s" for the tenant: %s',
                 upper(event.name), found.arguments[1], found.tgname)
+        when not array_remove(found.arguments, 'none') <@ a.columns then
+            format('has an audit trigger for %s that names columns which are not there (%s): %s',
+                upper(event.name), array_to_string(found.arguments, ', '), found.tgname)
         else format('has an audit trigger for %s that records what must not be kept (%s): %s',
                 upper(event.name), array_to_string(a.unrecorded, ', '), found.tgname)
     end as problem,
@@ -47,9 +56,12 @@ select a.name as object,
         when found.tgname is not null and not found.is_enabled then
             format('alter table %s enable trigger %I;', a.name, found.tgname)
         else format('drop trigger if exists audit_insert on %1$s; the same for audit_update, '
-                    'audit_delete, audit_truncate; then: select app.audit(%1$L, %2$L%3$s);',
+                    'audit_delete, audit_truncate; then: select app.audit(%1$L, %2$L%3$s);%4$s',
                     a.name, coalesce(a.tenant_name, 'none'),
-                    ', ' || quote_literal(a.unrecorded::text))
+                    ', ' || quote_literal(nullif(a.unrecorded, '{}')::text),
+                    case when not array_remove(found.arguments, 'none') <@ a.columns then
+                        ' leave out under its new name what was left out, here and in the doctor'
+                    end)
     end as cure
 from audited a
 cross join (values
@@ -65,7 +77,10 @@ left join lateral (
 ) found on true
 where found.tgname is null or not found.is_enabled or not found.is_unconditional
    or event.name <> 'truncate'
-      and (found.arguments[1] <> a.tenant_name or not a.unrecorded <@ found.arguments)
+      and (
+          found.arguments[1] <> a.tenant_name or not a.unrecorded <@ found.arguments
+          or not array_remove(found.arguments, 'none') <@ a.columns
+      )
 union all
 select a.name, 'is audited and has no column "id" of type uuid: every update of it would fail',
     format('alter table %s add column id uuid not null default app.uuid_v7();', a.name)

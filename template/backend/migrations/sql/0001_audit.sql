@@ -128,6 +128,18 @@ declare
     request_id text := app.request_id();
     first_id uuid := app.uuid_v7();
 begin
+    if exists (
+        select from unnest(array_remove(tg_argv, 'none')) c (name)
+        where not exists (
+            select from pg_catalog.pg_attribute a
+            where a.attrelid = tg_relid and a.attname = c.name and not a.attisdropped
+        )
+    ) then
+        -- As after a column was renamed: records of no tenant, or that hold for good what they must not.
+        raise exception 'the audit triggers of %.% name a column that it does not have',
+            tg_table_schema, tg_table_name
+            using errcode = 'undefined_column', hint = 'Drop its triggers audit_*, then call app.audit().';
+    end if;
     -- OFFSET 0 keeps the row's JSON from being made again for each mention of it.
     select a.user_id, a.subject into actor_id, actor from app.current_access() a;
     if tg_op = 'INSERT' then
@@ -235,8 +247,9 @@ begin
 end;
 $$;
 
--- Puts a table under audit; app.isolate does so by itself. The tenant column says whose a row is;
--- columns that are nobody's to read, such as a hash, are left out of the records.
+-- Puts a table under audit; app.isolate does so by itself. The tenant column says whose a row is, or
+-- 'none' that it is nobody's; columns that are nobody's to read, such as a hash, are left out of the
+-- records. A migration that renames either kind puts the table under audit anew.
 create function app.audit(
     target regclass, tenant_column text, unrecorded text[] default '{}'
 ) returns void
