@@ -13,7 +13,7 @@ from urllib.parse import quote
 
 import httpx
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, ViewportSize, expect
 
 import npm
 from browsing import Tab, axe, chromium, drop, named, pages_of
@@ -31,6 +31,7 @@ ROWS = 20_000
 LARGE_ROWS = 150_000
 MB = 1000 * 1000
 MARKUP = "<img src=x onerror=alert(1)>"
+PHONE: ViewportSize = {"width": 390, "height": 844}
 SETTINGS = {"SEED": "1", "IMPORT_CHUNK_ROWS": "500"}
 
 
@@ -373,21 +374,85 @@ def test_a_lost_network_is_said(tab: Tab) -> None:
     expect(page.get_by_text("You are offline")).to_have_count(0)
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
-def test_every_page_is_accessible(running: Product, tab: Tab, theme: str) -> None:
-    source = running.repository / "frontend/node_modules/axe-core/axe.min.js"
-    found = axe(tab.go("/sign-in"), source)
+@pytest.fixture(scope="session")
+def furnished(running: Product, browser: Browser) -> list[str]:
+    """The pages of what u1 has: a contact and an import that take as much room as there is."""
+    tab = Tab(browser, running.web_url)
+    page = sign_in(tab)
+    page.goto("/app/imports")
+    page.wait_for_load_state("networkidle")
+    rows = ["name,email,company,amount", f"{'r' * 150},{'r' * 150},,1"]
+    drop(page, "[data-testid=drop]", f"{'f' * 200}.csv", "\n".join([*rows, ""]))
+    page.get_by_role("button", name="Import these contacts").click()
+    page.wait_for_url(re.compile(r"/app/imports/[0-9a-f-]{36}$"))
+    expect(page.get_by_role("table", name="Rejected rows")).to_be_visible()
+    imported = page.url
+
+    page.goto("/app/contacts/new")
+    domain = ".".join(["d" * 60] * 3)
+    page.get_by_label("Name", exact=True).fill("W" * 200)
+    page.get_by_label("Email address").fill(f"{secrets.token_hex(30)}@{domain}.com")
+    page.get_by_label("Company").fill("C" * 200)
+    page.get_by_label("Amount").fill("9999999999.99")
+    page.get_by_role("button", name="Add the contact").click()
+    page.get_by_role("link", name="W" * 200).first.click()
+    page.wait_for_url(re.compile(r"/app/contacts/[0-9a-f-]{36}$"))
+    made = [imported, page.url]
+    tab.close()
+    assert not tab.wrong
+    return made
+
+
+def everywhere(product: Product, tab: Tab, furnished: list[str]) -> Iterator[Page]:
+    """Every kind of page, as it is for a stranger, for somebody new, and for u1."""
+    invitation = ["/invitations/accept#token=any"] if decides_itself(product) else []
+    yield from shown(tab, "/sign-in", "/sign-in?error=expired", *invitation)
+    if decides_itself(product):
+        somebody = f"new-{secrets.token_hex(4)}"
+        page = sign_in_as_somebody_new(tab, somebody, f"{somebody}@example.com")
+        page.wait_for_url("**/app/welcome")
+        yield from shown(tab, "/app/profile", *invitation, "/invitations/accept", "/app/welcome")
+        sign_out(page)
     sign_in(tab)
+    yield from shown(tab, *screens(product), *furnished)
+    assert not tab.wrong
+    # A page that is not found, and one that fails, because nobody gave this cursor out.
+    yield from shown(tab, "/app/nowhere", "/app/contacts?cursor=nobody-gave-it-out")
+    tab.wrong.clear()
+
+
+def shown(tab: Tab, *paths: str) -> Iterator[Page]:
+    for path in paths:
+        tab.go(path)
+        # Alone: what stands in while the page is on its way is gone.
+        expect(tab.page.locator("main h1, main [role=alert]").first).to_be_visible()
+        yield tab.page
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_every_page_is_accessible(
+    running: Product, tab: Tab, furnished: list[str], theme: str
+) -> None:
+    source = running.repository / "frontend/node_modules/axe-core/axe.min.js"
     tab.context.add_cookies([{"name": "theme", "value": theme, "url": tab.url}])
-    tab.page.set_viewport_size(
-        {"width": 390, "height": 844} if theme == "dark" else {"width": 1280, "height": 800}
-    )
-    for path in screens(running):
-        page = tab.go(path)
-        expect(page.locator("h1")).to_be_visible()
+    tab.page.set_viewport_size(PHONE if theme == "dark" else {"width": 1280, "height": 800})
+    found: list[str] = []
+    for page in everywhere(running, tab, furnished):
         assert page.locator("html").get_attribute("data-theme") == theme
         found += axe(page, source)
     assert not found, "\n".join(found)
+
+
+def test_no_page_is_wider_than_a_phone(running: Product, tab: Tab, furnished: list[str]) -> None:
+    tab.page.set_viewport_size(PHONE)
+    sitemap = httpx.get(f"{running.web_url}/sitemap.xml", trust_env=False).text
+    public = shown(tab, *pages_of(sitemap))
+    wide = [
+        f"{page.url}: {width}"
+        for page in itertools.chain(everywhere(running, tab, furnished), public)
+        if (width := page.evaluate("document.scrollingElement.scrollWidth")) > PHONE["width"]
+    ]
+    assert not wide, "\n".join(wide)
 
 
 def test_every_page_has_a_policy_that_lets_nothing_else_run(running: Product, tab: Tab) -> None:

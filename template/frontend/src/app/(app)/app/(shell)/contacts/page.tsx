@@ -99,20 +99,22 @@ export default async function ContactsPage({ searchParams }: { searchParams: Sea
             <TableBody>
               {items.map((contact) => (
                 <TableRow key={contact.id}>
-                  <Cell className="max-sm:wrap-anywhere">
+                  <Cell className="min-w-40 wrap-anywhere">
                     <Link
                       href={`${PATH}/${contact.id}` as Route}
-                      className="font-medium hover:underline"
+                      className="line-clamp-2 font-medium hover:underline"
                     >
                       {contact.name}
                     </Link>
                     {/* A phone has room for two columns. */}
-                    <span className="block text-muted sm:hidden">{contact.email}</span>
+                    <span className="line-clamp-1 text-muted sm:hidden">{contact.email}</span>
                   </Cell>
-                  <Cell className="text-muted max-sm:hidden">{contact.email}</Cell>
-                  <Cell className="max-sm:hidden">{contact.company}</Cell>
+                  <Cell className="max-w-72 truncate text-muted max-sm:hidden">{contact.email}</Cell>
+                  <Cell className="max-w-56 truncate max-sm:hidden">{contact.company}</Cell>
                   <Cell className="text-right whitespace-nowrap">{amount(contact.amount)}</Cell>
-                  <Cell className="whitespace-nowrap text-muted max-sm:hidden">{inWords(contact.created_at)}</Cell>
+                  <Cell className="whitespace-nowrap text-muted max-sm:hidden">
+                    {inWords(contact.created_at)}
+                  </Cell>
                 </TableRow>
               ))}
             </TableBody>
