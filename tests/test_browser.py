@@ -424,8 +424,7 @@ def everywhere(product: Product, tab: Tab, furnished: list[str]) -> Iterator[Pag
 def shown(tab: Tab, *paths: str) -> Iterator[Page]:
     for path in paths:
         tab.go(path)
-        # Alone: what stands in while the page is on its way is gone.
-        expect(tab.page.locator("main h1, main [role=alert]").first).to_be_visible()
+        expect(tab.page.locator("h1")).to_be_visible()
         yield tab.page
 
 
