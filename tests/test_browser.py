@@ -16,8 +16,9 @@ import pytest
 from playwright.sync_api import Browser, Page, ViewportSize, expect
 
 import npm
+from alongside import api_of, front_end_of
 from browsing import Tab, axe, chromium, drop, named, pages_of
-from driving import Product, until
+from driving import Product, free_port, until
 from edge import edge, ending_tls
 from rendering import in_browsers, name_of
 
@@ -404,7 +405,7 @@ def furnished(running: Product, browser: Browser) -> list[str]:
 
 
 def everywhere(product: Product, tab: Tab, furnished: list[str]) -> Iterator[Page]:
-    """Every kind of page, as it is for a stranger, for somebody new, and for u1."""
+    """Every kind of page, as it is for a stranger, for somebody new, for a member, and for u1."""
     invitation = ["/invitations/accept#token=any"] if decides_itself(product) else []
     yield from shown(tab, "/sign-in", "/sign-in?error=expired", *invitation)
     if decides_itself(product):
@@ -412,6 +413,10 @@ def everywhere(product: Product, tab: Tab, furnished: list[str]) -> Iterator[Pag
         page = sign_in_as_somebody_new(tab, somebody, f"{somebody}@example.com")
         page.wait_for_url("**/app/welcome")
         yield from shown(tab, "/app/profile", *invitation, "/invitations/accept", "/app/welcome")
+        sign_out(page)
+    if product.has_organizations:
+        page = sign_in(tab, "grace")
+        yield from shown(tab, "/app/audit")
         sign_out(page)
     sign_in(tab)
     yield from shown(tab, *screens(product), *furnished)
@@ -426,6 +431,42 @@ def shown(tab: Tab, *paths: str) -> Iterator[Page]:
         tab.go(path)
         expect(tab.page.locator("h1")).to_be_visible()
         yield tab.page
+
+
+def test_a_page_that_failed_can_be_asked_for_again(running: Product, browser: Browser) -> None:
+    """Inside what surrounds it, and as a whole; and what was typed meanwhile is still there."""
+    port = free_port()
+    here = f"http://127.0.0.1:{port}"
+    development = {
+        name: value
+        for name, value in running.environment("web").items()
+        if name.startswith("DEV_SIGN_IN_")
+    }
+    with front_end_of(running, here, free_port(), **development) as url:
+        tab = Tab(browser, url)
+        failed = tab.page.get_by_role("heading", name="This page could not be shown")
+        with api_of(running, port):
+            page = sign_in(tab)
+            page.goto("/app/contacts/new")
+            page.get_by_label("Name", exact=True).fill("Ada Lovelace")
+            page.get_by_label("Email address").fill(f"{secrets.token_hex(4)}@example.com")
+            page.wait_for_load_state("networkidle")
+        page.get_by_role("button", name="Add the contact").click()
+        expect(page.get_by_text("The server cannot be reached.")).to_be_visible()
+        expect(page.get_by_label("Name", exact=True)).to_have_value("Ada Lovelace")
+        page.get_by_role("link", name="Contacts", exact=True).click()
+        expect(failed).to_be_visible()
+        with api_of(running, port):
+            page.get_by_role("button", name="Try again").click()
+            expect(page.get_by_role("heading", name="Contacts", exact=True)).to_be_visible()
+            page.wait_for_load_state("networkidle")
+        page.reload()
+        expect(page.get_by_role("heading", name="Something went wrong")).to_be_visible()
+        with api_of(running, port):
+            page.get_by_role("button", name="Try again").click()
+            expect(page.get_by_role("heading", name="Contacts", exact=True)).to_be_visible()
+            page.wait_for_load_state("networkidle")
+        tab.close()
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
