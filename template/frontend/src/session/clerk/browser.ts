@@ -1,8 +1,16 @@
+import type { Clerk } from "@clerk/nextjs/types";
+
 import type { SessionBrowser } from "../session";
 
+declare global {
+  interface Window {
+    /** Clerk's own script, which is not in the page of development without an account. */
+    Clerk?: Clerk;
+  }
+}
+
 export const browser: SessionBrowser = {
-  // Clerk's own script has the session, and writes each new token into the cookie; it sleeps while nobody
-  // looks at the tab. In development without an account it is not in the page, and nothing ends.
+  // It writes each new token into the cookie, and sleeps while nobody looks at the tab.
   async renew() {
     await window.Clerk?.session?.getToken({ skipCache: true });
   },
