@@ -375,7 +375,7 @@ def test_a_lost_network_is_said(tab: Tab) -> None:
     expect(page.get_by_text("You are offline")).to_have_count(0)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def furnished(running: Product, browser: Browser) -> list[str]:
     """The pages of what u1 has: a contact and an import that take as much room as there is."""
     tab = Tab(browser, running.web_url)
