@@ -107,9 +107,13 @@ export default async function ContactsPage({ searchParams }: { searchParams: Sea
                       {contact.name}
                     </Link>
                     {/* A phone has room for two columns. */}
-                    <span className="line-clamp-1 break-all text-muted sm:hidden">{contact.email}</span>
+                    <span className="line-clamp-1 break-all text-muted sm:hidden">
+                      {contact.email}
+                    </span>
                   </Cell>
-                  <Cell className="max-w-72 truncate text-muted max-sm:hidden">{contact.email}</Cell>
+                  <Cell className="max-w-72 truncate text-muted max-sm:hidden">
+                    {contact.email}
+                  </Cell>
                   <Cell className="max-w-44 truncate max-sm:hidden">{contact.company}</Cell>
                   <Cell className="text-right whitespace-nowrap">{amount(contact.amount)}</Cell>
                   <Cell className="whitespace-nowrap text-muted max-sm:hidden">
