@@ -12,9 +12,9 @@ from rendering import clean_environment
 
 
 @contextmanager
-def api_of(product: Product, **settings: str) -> Iterator[str]:
+def api_of(product: Product, port: int | None = None, /, **settings: str) -> Iterator[str]:
     """Run another API of the product with other settings, and give its address."""
-    port = free_port()
+    port = port or free_port()
     url = f"http://127.0.0.1:{port}"
     running = product.runtime()
     login = dict.fromkeys(("DATABASE_URL", "LISTEN_DATABASE_URL"), running["urls"][LOGIN])

@@ -269,6 +269,11 @@ class Product:
         """The process id of a part: api, worker, postgres, …"""
         return int(self.runtime()["pids"][part])
 
+    def environment(self, part: str) -> dict[str, str]:
+        """What a part was started with."""
+        told = Path(f"/proc/{self.pid(part)}/environ").read_text().split("\0")
+        return dict(setting.split("=", 1) for setting in told if setting)
+
     def processes(self) -> list["Found"]:
         """Every process that has to do with the repository, whoever is its parent now.
 

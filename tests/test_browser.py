@@ -13,11 +13,12 @@ from urllib.parse import quote
 
 import httpx
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, ViewportSize, expect
 
 import npm
+from alongside import api_of, front_end_of
 from browsing import Tab, axe, chromium, drop, named, pages_of
-from driving import Product, until
+from driving import Product, free_port, until
 from edge import edge, ending_tls
 from rendering import in_browsers, name_of
 
@@ -31,6 +32,7 @@ ROWS = 20_000
 LARGE_ROWS = 150_000
 MB = 1000 * 1000
 MARKUP = "<img src=x onerror=alert(1)>"
+PHONE: ViewportSize = {"width": 390, "height": 844}
 SETTINGS = {"SEED": "1", "IMPORT_CHUNK_ROWS": "500"}
 
 
@@ -373,21 +375,124 @@ def test_a_lost_network_is_said(tab: Tab) -> None:
     expect(page.get_by_text("You are offline")).to_have_count(0)
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
-def test_every_page_is_accessible(running: Product, tab: Tab, theme: str) -> None:
-    source = running.repository / "frontend/node_modules/axe-core/axe.min.js"
-    found = axe(tab.go("/sign-in"), source)
+@pytest.fixture(scope="module")
+def furnished(running: Product, browser: Browser) -> list[str]:
+    """The pages of what u1 has: a contact and an import that take as much room as there is."""
+    tab = Tab(browser, running.web_url)
+    page = sign_in(tab)
+    page.goto("/app/imports")
+    page.wait_for_load_state("networkidle")
+    rows = ["name,email,company,amount", f"{'r' * 150},{'r' * 150},,1"]
+    drop(page, "[data-testid=drop]", f"{'f' * 200}.csv", "\n".join([*rows, ""]))
+    page.get_by_role("button", name="Import these contacts").click()
+    page.wait_for_url(re.compile(r"/app/imports/[0-9a-f-]{36}$"))
+    expect(page.get_by_role("table", name="Rejected rows")).to_be_visible()
+    imported = page.url
+
+    page.goto("/app/contacts/new")
+    domain = ".".join(["d" * 60] * 3)
+    page.get_by_label("Name", exact=True).fill("W" * 200)
+    page.get_by_label("Email address").fill(f"{secrets.token_hex(30)}@{domain}.com")
+    page.get_by_label("Company").fill("C" * 200)
+    page.get_by_label("Amount").fill("9999999999.99")
+    page.get_by_role("button", name="Add the contact").click()
+    page.get_by_role("link", name="W" * 200).first.click()
+    page.wait_for_url(re.compile(r"/app/contacts/[0-9a-f-]{36}$"))
+    made = [imported, page.url]
+    tab.close()
+    assert not tab.wrong
+    return made
+
+
+def everywhere(product: Product, tab: Tab, furnished: list[str]) -> Iterator[Page]:
+    """Every kind of page, as it is for a stranger, for somebody new, for a member, and for u1."""
+    invitation = ["/invitations/accept#token=any"] if decides_itself(product) else []
+    yield from shown(tab, "/sign-in", "/sign-in?error=expired", *invitation)
+    if decides_itself(product):
+        somebody = f"new-{secrets.token_hex(4)}"
+        page = sign_in_as_somebody_new(tab, somebody, f"{somebody}@example.com")
+        page.wait_for_url("**/app/welcome")
+        yield from shown(tab, "/app/profile", *invitation, "/invitations/accept", "/app/welcome")
+        sign_out(page)
+    if product.has_organizations:
+        page = sign_in(tab, "grace")
+        yield from shown(tab, "/app/audit")
+        sign_out(page)
     sign_in(tab)
+    yield from shown(tab, *screens(product), *furnished)
+    assert not tab.wrong
+    # A page that is not found, and one that fails, because nobody gave this cursor out.
+    yield from shown(tab, "/app/nowhere", "/app/contacts?cursor=nobody-gave-it-out")
+    tab.wrong.clear()
+
+
+def shown(tab: Tab, *paths: str) -> Iterator[Page]:
+    for path in paths:
+        tab.go(path)
+        expect(tab.page.locator("h1")).to_be_visible()
+        yield tab.page
+
+
+def test_a_page_that_failed_can_be_asked_for_again(running: Product, browser: Browser) -> None:
+    """Inside what surrounds it, and as a whole; and what was typed meanwhile is still there."""
+    port = free_port()
+    here = f"http://127.0.0.1:{port}"
+    development = {
+        name: value
+        for name, value in running.environment("web").items()
+        if name.startswith("DEV_SIGN_IN_")
+    }
+    with front_end_of(running, here, free_port(), **development) as url:
+        tab = Tab(browser, url)
+        failed = tab.page.get_by_role("heading", name="This page could not be shown")
+        with api_of(running, port):
+            page = sign_in(tab)
+            page.goto("/app/contacts/new")
+            page.get_by_label("Name", exact=True).fill("Ada Lovelace")
+            page.get_by_label("Email address").fill(f"{secrets.token_hex(4)}@example.com")
+            page.wait_for_load_state("networkidle")
+        page.get_by_role("button", name="Add the contact").click()
+        expect(page.get_by_text("The server cannot be reached.")).to_be_visible()
+        expect(page.get_by_label("Name", exact=True)).to_have_value("Ada Lovelace")
+        page.get_by_role("link", name="Contacts", exact=True).click()
+        expect(failed).to_be_visible()
+        with api_of(running, port):
+            page.get_by_role("button", name="Try again").click()
+            expect(page.get_by_role("heading", name="Contacts", exact=True)).to_be_visible()
+            page.wait_for_load_state("networkidle")
+        page.reload()
+        expect(page.get_by_role("heading", name="Something went wrong")).to_be_visible()
+        with api_of(running, port):
+            page.get_by_role("button", name="Try again").click()
+            expect(page.get_by_role("heading", name="Contacts", exact=True)).to_be_visible()
+            page.wait_for_load_state("networkidle")
+        tab.close()
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_every_page_is_accessible(
+    running: Product, tab: Tab, furnished: list[str], theme: str
+) -> None:
+    source = running.repository / "frontend/node_modules/axe-core/axe.min.js"
     tab.context.add_cookies([{"name": "theme", "value": theme, "url": tab.url}])
-    tab.page.set_viewport_size(
-        {"width": 390, "height": 844} if theme == "dark" else {"width": 1280, "height": 800}
-    )
-    for path in screens(running):
-        page = tab.go(path)
-        expect(page.locator("h1")).to_be_visible()
+    tab.page.set_viewport_size(PHONE if theme == "dark" else {"width": 1280, "height": 800})
+    found: list[str] = []
+    for page in everywhere(running, tab, furnished):
         assert page.locator("html").get_attribute("data-theme") == theme
         found += axe(page, source)
     assert not found, "\n".join(found)
+
+
+def test_no_page_is_wider_than_a_phone(running: Product, tab: Tab, furnished: list[str]) -> None:
+    tab.page.set_viewport_size(PHONE)
+    sitemap = httpx.get(f"{running.web_url}/sitemap.xml", trust_env=False).text
+    public = shown(tab, *pages_of(sitemap))
+    wide = [
+        f"{page.url}: {width}"
+        for page in itertools.chain(everywhere(running, tab, furnished), public)
+        if (width := page.evaluate("document.scrollingElement.scrollWidth")) > PHONE["width"]
+    ]
+    assert not wide, "\n".join(wide)
 
 
 def test_every_page_has_a_policy_that_lets_nothing_else_run(running: Product, tab: Tab) -> None:

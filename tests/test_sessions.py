@@ -15,7 +15,7 @@ import httpx
 import pytest
 from joserfc import jwt
 from joserfc.jwk import RSAKey
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, FilePayload, Page, expect
 
 from alongside import api_of, front_end_of
 from browsing import Tab
@@ -462,8 +462,49 @@ def test_clerk_a_file_is_taken_although_it_does_not_come_past_the_proxy(
     answer = sent(running.token("u1", "acme"))
     assert answer.status_code == httpx.codes.ACCEPTED, answer.text
     assert answer.json()["status"] == "queued"
-    for stranger in (None, other):
-        assert sent(stranger).headers["location"] == "/sign-in"
+    for stranger in (None, other, running.token("u1", "acme", ttl=-60)):
+        refused = sent(stranger)
+        # The form that holds the file shows this.
+        assert refused.status_code == httpx.codes.UNAUTHORIZED
+        assert refused.json()["detail"].startswith("Your session has ended.")
+
+
+@of("clerk")
+def test_clerk_a_session_that_ended_while_nobody_looked_is_renewed_before_a_file_is_sent(
+    running: Product, clerk: httpx.Client, browser: Browser
+) -> None:
+    """By Clerk's own script, which cannot be loaded here: what stands for it writes the cookie."""
+    context = browser.new_context(base_url=str(clerk.base_url))
+    context.route(f"https://{CLERK}/**", lambda route: route.abort())
+
+    def carry(token: str) -> None:
+        kept = [pair.split("=", 1) for pair in cookies_with(token)["Cookie"].split("; ")]
+        context.add_cookies(
+            [{"name": name, "value": value, "url": str(clerk.base_url)} for name, value in kept]
+        )
+
+    carry(running.token("u1", "acme"))
+    page = context.new_page()
+    page.goto("/app/imports")
+    row = f"name,email,company,amount\nAda,{secrets.token_hex(4)}@example.com,Initech,1\n"
+    file: FilePayload = {"name": "a.csv", "mimeType": "text/csv", "buffer": row.encode()}
+    page.get_by_test_id("drop").locator("input").set_input_files(file)
+    expect(page.get_by_role("cell", name="Initech")).to_be_visible()
+    carry(running.token("u1", "acme", ttl=-60))
+    page.get_by_role("button", name="Import these contacts").click()
+    expect(page.get_by_text("Your session has ended.")).to_be_visible()
+
+    fresh = cookies_with(running.token("u1", "acme"))["Cookie"].partition(";")[0]
+    page.evaluate(
+        """cookie => {
+            const getToken = async () => { document.cookie = `${cookie}; path=/`; };
+            window.Clerk = { session: { getToken } };
+        }""",
+        fresh,
+    )
+    page.get_by_role("button", name="Import these contacts").click()
+    page.wait_for_url(re.compile(r"/app/imports/[0-9a-f-]{36}$"))
+    context.close()
 
 
 @of("clerk")

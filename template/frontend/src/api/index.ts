@@ -24,8 +24,13 @@ async function toSignIn(error?: string): Promise<never> {
 
 /** The headers that say who asks, and in which organization; without a session, off to sign in. */
 export async function credentials(): Promise<Record<string, string>> {
+  return (await credentialsIfAny()) ?? toSignIn();
+}
+
+/** The same for what no sign-in page can answer: null without a session. */
+export async function credentialsIfAny(): Promise<Record<string, string> | null> {
   const token = await session.token();
-  if (!token) return toSignIn();
+  if (!token) return null;
   const organization = await chosenOrganization();
   return {
     Authorization: `Bearer ${token}`,

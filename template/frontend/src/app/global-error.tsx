@@ -8,7 +8,7 @@ import "@/styles/globals.css";
  * Every page loads this before anything is wrong, so it is built of nothing: the components' button would
  * bring 10 kB of what composes class names.
  */
-export default function GlobalError({ reset }: { error: Error; reset: () => void }) {
+export default function GlobalError() {
   return (
     <html lang="en">
       <body>
@@ -21,7 +21,10 @@ export default function GlobalError({ reset }: { error: Error; reset: () => void
           </p>
           <button
             type="button"
-            onClick={reset}
+            onClick={() => {
+              // Anew from the server: Next's own ways leave a document that failed as it is.
+              location.reload();
+            }}
             className="h-10 rounded-control bg-accent px-4 text-sm font-medium text-on-accent hover:bg-accent-hover"
           >
             Try again

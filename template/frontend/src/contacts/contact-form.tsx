@@ -24,7 +24,12 @@ export function ContactForm({ action, values = {}, submit }: ContactFormProps) {
   const fields = state.fields ?? {};
   return (
     // Made anew after each answer: React clears the fields, and what was typed comes back as default.
-    <form action={send} key={JSON.stringify(state.values)} className="grid max-w-xl gap-5">
+    <form
+      action={send}
+      key={JSON.stringify(state.values)}
+      ref={state.values ? takeFocus : null}
+      className="grid max-w-xl gap-5"
+    >
       {state.problem ? <Alert tone="danger">{state.problem}</Alert> : null}
       <Field label="Name" error={fields.name}>
         {(control) => <Input {...control} name="name" required maxLength={200} defaultValue={shown.name} />}
@@ -60,4 +65,9 @@ export function ContactForm({ action, values = {}, submit }: ContactFormProps) {
       </div>
     </form>
   );
+}
+
+/** The focus went with the form before: to the first field that is wrong, else to what sends it again. */
+function takeFocus(form: HTMLFormElement | null) {
+  form?.querySelector<HTMLElement>("[aria-invalid], [type=submit]")?.focus();
 }

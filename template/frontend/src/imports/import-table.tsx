@@ -29,8 +29,11 @@ export function ImportTable({ imports }: { imports: readonly Import[] }) {
       <TableBody>
         {imports.map((one) => (
           <TableRow key={one.id}>
-            <Cell>
-              <Link href={`/app/imports/${one.id}` as Route} className="font-medium hover:underline">
+            <Cell className="min-w-40 wrap-anywhere">
+              <Link
+                href={`/app/imports/${one.id}` as Route}
+                className="line-clamp-2 font-medium hover:underline"
+              >
                 {one.file_name || "Without a name"}
               </Link>
             </Cell>

@@ -1,5 +1,9 @@
+import { browser } from "@/session/choice/browser";
+
 /** What came of an upload. */
 export type Uploaded = { id: string } | { problem: string };
+
+const lost = { problem: "The connection was lost. Try again: nothing is imported twice." };
 
 /**
  * Send a file, telling how much of it is gone.
@@ -11,8 +15,12 @@ export async function upload(
   key: string,
   onProgress: (share: number) => void,
 ): Promise<Uploaded> {
-  // The upload itself does not renew the session: see the proxy.
-  await fetch("/session/renew");
+  try {
+    // The upload itself does not renew the session: see the proxy.
+    await browser.renew();
+  } catch {
+    return lost;
+  }
   return new Promise((resolve) => {
     const request = new XMLHttpRequest();
     request.open("POST", "/app/imports/upload");
@@ -27,7 +35,7 @@ export async function upload(
       else resolve({ problem: body?.detail ?? `The server answered ${request.status}.` });
     };
     request.onerror = () => {
-      resolve({ problem: "The connection was lost. Try again: nothing is imported twice." });
+      resolve(lost);
     };
     const form = new FormData();
     form.set("file", file);

@@ -5,8 +5,9 @@ import type { ReactNode } from "react";
 import type { PolicyAdditions } from "@/security/policy.mjs";
 
 /**
- * What a sign-in provider is to this product: one folder per provider, with the same two modules.
- * `edge.ts` runs before a page is rendered, `pages.tsx` while it is. Pages know neither.
+ * What a sign-in provider is to this product: one folder per provider, with the same three modules.
+ * `edge.ts` runs before a page is rendered, `pages.tsx` while it is, and `browser.ts` in the browser.
+ * Pages know none of them.
  */
 
 /** Before a page: the session renewed if it is about to end, and what its document may load. */
@@ -45,6 +46,12 @@ export interface SessionPages {
   Shell(props: { children: ReactNode; nonce: string | undefined }): Promise<ReactNode> | ReactNode;
   /** Where people change their name, address and password; null where the product does not know. */
   accountUrl: string | null;
+}
+
+/** In a page, before it sends what does not come past the proxy. */
+export interface SessionBrowser {
+  /** Renew the session if it is about to end, or has; rejected without a network. */
+  renew(): Promise<void>;
 }
 
 /** Where everybody arrives after signing in, to be shown an organization of theirs. */

@@ -1,5 +1,5 @@
 import { cva, type VariantProps } from "class-variance-authority";
-import type { ComponentProps } from "react";
+import type { ComponentProps, MouseEvent } from "react";
 
 import { classNames } from "@/class-names";
 
@@ -7,7 +7,8 @@ import { classNames } from "@/class-names";
 export const buttonLook = cva(
   [
     "inline-flex items-center justify-center gap-2 rounded-control font-medium whitespace-nowrap",
-    "transition-colors disabled:cursor-not-allowed disabled:opacity-55 aria-busy:cursor-progress",
+    "transition-colors disabled:cursor-not-allowed disabled:opacity-55",
+    "aria-busy:cursor-progress aria-busy:opacity-55",
     "[&_svg]:size-4 [&_svg]:shrink-0",
   ],
   {
@@ -31,7 +32,7 @@ export const buttonLook = cva(
 
 type ButtonProps = ComponentProps<"button"> &
   VariantProps<typeof buttonLook> & {
-    /** Its work is under way: it says so, and cannot be pressed again. */
+    /** Its work is under way: it says so, keeps the focus, and pressing it again does nothing. */
     busy?: boolean;
   };
 
@@ -39,18 +40,24 @@ export function Button({
   variant,
   size,
   busy = false,
-  disabled,
   type = "button",
   className,
+  onClick,
   ...rest
 }: ButtonProps) {
   return (
     <button
       type={type}
-      disabled={disabled === true || busy}
       aria-busy={busy || undefined}
+      // A disabled button would lose the focus, and whoever uses a keyboard their place.
+      aria-disabled={busy || undefined}
+      onClick={busy ? refuse : onClick}
       className={classNames(buttonLook({ variant, size }), className)}
       {...rest}
     />
   );
+}
+
+function refuse(event: MouseEvent) {
+  event.preventDefault();
 }

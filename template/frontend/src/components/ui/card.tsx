@@ -4,8 +4,9 @@ import { classNames } from "@/class-names";
 
 export function Card({ className, ...rest }: ComponentProps<"section">) {
   return (
+    // Never as wide as what it holds would like: what is too wide scrolls or wraps inside.
     <section
-      className={classNames("rounded-card border border-line bg-surface shadow-card", className)}
+      className={classNames("min-w-0 rounded-card border border-line bg-surface shadow-card", className)}
       {...rest}
     />
   );

@@ -43,7 +43,7 @@ export function Dialog({ open, onClose, title, description, children, footer }: 
       {open ? (
         <div className="grid gap-5 p-6">
           <header className="flex items-start justify-between gap-4">
-            <div className="grid gap-1.5">
+            <div className="grid min-w-0 gap-1.5 wrap-anywhere">
               <h2 id={titleId} className="text-lg font-semibold">
                 {title}
               </h2>

@@ -10,7 +10,8 @@ export const inputLook = [
 ].join(" ");
 
 export function Input({ className, type = "text", ...rest }: ComponentProps<"input">) {
-  return <input type={type} className={classNames(inputLook, "h-10", className)} {...rest} />;
+  // Text runs as its first letter does: an Arabic name begins at the right.
+  return <input type={type} dir="auto" className={classNames(inputLook, "h-10", className)} {...rest} />;
 }
 
 export function TextArea({ className, ...rest }: ComponentProps<"textarea">) {

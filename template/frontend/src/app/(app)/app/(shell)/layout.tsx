@@ -1,10 +1,12 @@
+import { Building2 } from "lucide-react";
 import Link from "next/link";
 import type { ReactNode } from "react";
 
 import { me } from "@/api";
 import { NavigationLink } from "@/components/navigation-link";
 import { Offline } from "@/components/offline";
-import { Alert } from "@/components/ui/alert";
+import { buttonLook } from "@/components/ui/button";
+import { EmptyState } from "@/components/ui/empty-state";
 import { ToastRegion } from "@/components/ui/toast";
 import { screens } from "@/navigation";
 import { organizations } from "@/organizations/choice";
@@ -54,11 +56,16 @@ export default async function Shell({ children }: { children: ReactNode }) {
         <main id="page" className="mx-auto w-full max-w-6xl px-4 py-8 sm:px-8">
           <Offline />
           {homeless ? (
-            <Alert tone="info" title="You work in no organization">
-              <a href="/session/start" className="underline">
-                Choose one, or make one
-              </a>
-            </Alert>
+            <EmptyState
+              Icon={Building2}
+              title="You work in no organization"
+              Heading="h1"
+              actions={
+                <a href="/session/start" className={buttonLook()}>
+                  Choose one, or make one
+                </a>
+              }
+            />
           ) : (
             children
           )}

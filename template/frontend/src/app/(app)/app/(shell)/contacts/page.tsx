@@ -90,27 +90,35 @@ export default async function ContactsPage({ searchParams }: { searchParams: Sea
             <TableHead>
               <TableRow>
                 <HeaderCell>Name</HeaderCell>
-                <HeaderCell>Email address</HeaderCell>
-                <HeaderCell>Company</HeaderCell>
+                <HeaderCell className="max-sm:hidden">Email address</HeaderCell>
+                <HeaderCell className="max-sm:hidden">Company</HeaderCell>
                 <HeaderCell className="text-right">Amount</HeaderCell>
-                <HeaderCell>Added</HeaderCell>
+                <HeaderCell className="max-sm:hidden">Added</HeaderCell>
               </TableRow>
             </TableHead>
             <TableBody>
               {items.map((contact) => (
                 <TableRow key={contact.id}>
-                  <Cell>
+                  <Cell className="min-w-40 wrap-anywhere">
                     <Link
                       href={`${PATH}/${contact.id}` as Route}
-                      className="font-medium hover:underline"
+                      className="line-clamp-2 font-medium hover:underline"
                     >
                       {contact.name}
                     </Link>
+                    {/* A phone has room for two columns. */}
+                    <span className="line-clamp-1 break-all text-muted sm:hidden">
+                      {contact.email}
+                    </span>
                   </Cell>
-                  <Cell className="text-muted">{contact.email}</Cell>
-                  <Cell>{contact.company}</Cell>
-                  <Cell className="text-right">{amount(contact.amount)}</Cell>
-                  <Cell className="whitespace-nowrap text-muted">{inWords(contact.created_at)}</Cell>
+                  <Cell className="max-w-72 truncate text-muted max-sm:hidden">
+                    {contact.email}
+                  </Cell>
+                  <Cell className="max-w-44 truncate max-sm:hidden">{contact.company}</Cell>
+                  <Cell className="text-right whitespace-nowrap">{amount(contact.amount)}</Cell>
+                  <Cell className="whitespace-nowrap text-muted max-sm:hidden">
+                    {inWords(contact.created_at)}
+                  </Cell>
                 </TableRow>
               ))}
             </TableBody>
