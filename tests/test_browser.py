@@ -155,6 +155,15 @@ def downloaded(page: Page, link: str) -> str:
     return download.value.path().read_text()
 
 
+@pytest.mark.parametrize(
+    "path", ["audit/export", "imports/00000000-0000-7000-8000-000000000000/rejected.csv"]
+)
+def test_a_download_without_a_session_fails(running: Product, path: str) -> None:
+    """Sent to the sign-in page, the browser would save that as the file."""
+    answer = httpx.get(f"{running.web_url}/app/{path}", trust_env=False)
+    assert (answer.status_code, answer.content) == (401, b"")
+
+
 def share_done(page: Page) -> float:
     """How far the progress bar is, from 0 to 1."""
     return float(page.evaluate("document.querySelector('main progress').position"))
