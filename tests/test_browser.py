@@ -386,7 +386,7 @@ def test_a_lost_network_is_said(tab: Tab) -> None:
 
 @pytest.fixture(scope="module")
 def furnished(running: Product, browser: Browser) -> list[str]:
-    """The pages of what u1 has: a contact and an import that take as much room as there is."""
+    """The pages of what u1 has: an import and a contact that take as much room as there is."""
     tab = Tab(browser, running.web_url)
     page = sign_in(tab)
     page.goto("/app/imports")
@@ -397,6 +397,11 @@ def furnished(running: Product, browser: Browser) -> list[str]:
     page.wait_for_url(re.compile(r"/app/imports/[0-9a-f-]{36}$"))
     expect(page.get_by_role("table", name="Rejected rows")).to_be_visible()
     imported = page.url
+
+    page.goto("/app/api-keys")
+    page.get_by_label("Name", exact=True).fill("K" * 100)
+    page.get_by_role("button", name="Make a key").click()
+    expect(page.get_by_role("row", name=named("K" * 100))).to_be_visible()
 
     page.goto("/app/contacts/new")
     domain = ".".join(["d" * 60] * 3)

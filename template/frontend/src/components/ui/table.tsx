@@ -9,7 +9,8 @@ import { classNames } from "@/class-names";
  */
 export function Table({ label, className, ...rest }: ComponentProps<"table"> & { label: string }) {
   return (
-    <div role="region" aria-label={label} tabIndex={0} className="overflow-x-auto">
+    // Relative, or what only a screen reader reads would stick out of the box, and widen the page.
+    <div role="region" aria-label={label} tabIndex={0} className="relative overflow-x-auto">
       <table
         aria-label={label}
         className={classNames("w-full border-collapse text-left text-sm tabular-nums", className)}

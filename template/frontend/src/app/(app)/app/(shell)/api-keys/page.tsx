@@ -66,7 +66,7 @@ export default async function ApiKeysPage({ searchParams }: { searchParams: Sear
               <TableBody>
                 {items.map((key) => (
                   <TableRow key={key.id}>
-                    <Cell className="font-medium">{key.name}</Cell>
+                    <Cell className="min-w-40 font-medium wrap-anywhere">{key.name}</Cell>
                     <Cell>
                       <code>…{key.ending}</code>
                     </Cell>
