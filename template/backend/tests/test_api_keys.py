@@ -22,6 +22,7 @@ from app.dev.processes import wait_until
 from app.features.api_keys.schemas import SCOPES
 from tests.choices import tenants
 from tests.conftest import Connection, MintToken
+from tests.listening import SOON
 from tests.running import AppProcess, Platform
 from tests.test_contacts import add
 from tests.test_imports import Office, csv_of, people
@@ -349,9 +350,9 @@ async def test_a_socket_ends_with_its_key(person: Person) -> None:
         for client in (revoked, expiring):
             assert (await receive(client))["type"] == "hello"
         assert await person.revoke(told["id"]) == 204
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(SOON):
             assert await closed(revoked) == 4403
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(SOON):
             assert await closed(expiring) in {4401, 4403}
 
 

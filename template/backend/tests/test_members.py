@@ -16,6 +16,7 @@ from app.dev.servers import Connections
 from app.realtime.events import Channel
 from tests.choices import tenants
 from tests.conftest import Connection, MintToken
+from tests.listening import SOON
 from tests.pooler import log_in
 from tests.running import AppProcess
 from tests.test_contacts import add
@@ -140,7 +141,7 @@ async def test_a_removed_member_loses_the_socket_within_five_seconds_and_gets_no
             (provider.subject(person.user),),
         )
         assert removed.rowcount == 1
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(SOON):
             assert await closed(client) == 4403
         await (await other.ping())
     async with connect(api, unused) as late:

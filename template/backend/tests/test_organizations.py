@@ -7,6 +7,7 @@ import httpx
 import pytest
 
 from tests.conftest import Connection, MintToken
+from tests.listening import SOON
 from tests.running import Platform
 from tests.staff import MEMBERS, ORGANIZATIONS, Person, Staff
 from tests.test_contacts import add
@@ -251,7 +252,7 @@ async def test_who_is_removed_or_leaves_loses_the_socket_within_five_seconds(
         late = await ticket(removed)
         assert (await change(owner, removed, None)).status_code == 204
         assert (await gone.ask("DELETE", f"{MEMBERS}/me")).status_code == 204
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(SOON):
             assert [await closed(client) for client in (first, second)] == [4403, 4403]
     async with connect(staff.api, late) as client:
         assert await closed(client) == 4403

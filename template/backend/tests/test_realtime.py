@@ -318,7 +318,7 @@ async def test_publishing_without_a_broker_neither_fails_nor_lingers(
     monkeypatch.setattr(channel, "_PATIENCE", 0.1)
     broker.stop()
     # A pooler keeps clients waiting for a server that is gone: each event is given up by itself.
-    async with asyncio.timeout(5.0):
+    async with asyncio.timeout(SOON):
         await publish(publisher, tenant, range(20))
 
 
@@ -336,7 +336,7 @@ async def test_a_broker_that_hangs_is_left_and_found_again(
                     return not impatient.connected
 
                 await eventually(deaf)
-                async with asyncio.timeout(1.0):
+                async with asyncio.timeout(SOON):
                     await publish(publisher, tenant, range(1000, 1001))  # given up
 
             async def hears() -> bool:
@@ -584,7 +584,7 @@ async def test_a_removed_member_loses_the_socket_within_five_seconds(
         await receive(client)
         await receive(other)
         site.remove(member)
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(SOON):
             assert (await closed(client))[0] == 4403
         pong = await other.ping()
         async with asyncio.timeout(SOON):
@@ -592,18 +592,18 @@ async def test_a_removed_member_loses_the_socket_within_five_seconds(
 
 
 async def test_the_lease_ends_with_the_token(site: Site, member: Member) -> None:
-    async with site.connect(site.ticket(member, seconds=1)) as client:
+    async with site.connect(site.ticket(member, seconds=2)) as client:
         assert (await receive(client))["type"] == "hello"
-        async with asyncio.timeout(3):
+        async with asyncio.timeout(SOON):
             assert await closed(client) == (4401, "lease ended")
 
 
 async def test_a_fresh_ticket_of_the_same_person_renews_the_lease(
     site: Site, member: Member
 ) -> None:
-    async with site.connect(site.ticket(member, seconds=1)) as client:
+    async with site.connect(site.ticket(member, seconds=2)) as client:
         hello = await receive(client)
-        renewal = {"type": "renew", "ticket": site.ticket(member, seconds=3)}
+        renewal = {"type": "renew", "ticket": site.ticket(member, seconds=4)}
         await client.send(json.dumps(renewal))
         renewed = await receive(client)
         assert (renewed["id"], renewed["type"]) == (None, "renewed")

@@ -24,10 +24,8 @@ from app.realtime.events import Channel
 from app.settings import Settings
 from tests.choices import tenants
 from tests.conftest import MintToken
+from tests.listening import SOON
 from tests.running import AppProcess, Platform
-
-SOON = 20
-"""Seconds after which a test gives up waiting for what must happen."""
 
 TICKETS = "/api/v1/realtime/tickets"
 
@@ -208,7 +206,7 @@ async def test_a_suspended_tenant_loses_its_sockets_within_five_seconds_and_gets
         await receive(client)
         await receive(other)
         as_admin.execute("update public.tenants set state = 'suspended' where id = %s", (tenant,))
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(SOON):
             assert await closed(client) == 4403
         await (await other.ping())
     async with connect(api, unused) as late:

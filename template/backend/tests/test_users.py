@@ -12,6 +12,7 @@ from psycopg import sql
 from app.dev.choices import provider as issuer
 from tests.choices import provider, tenants
 from tests.conftest import Connection, MintToken
+from tests.listening import SOON
 from tests.running import Platform
 from tests.test_realtime_api import TICKETS, closed, connect, receive
 
@@ -177,9 +178,9 @@ async def test_who_is_erased_is_out_at_once_and_no_token_brings_them_back(
         await asyncio.to_thread(let_go, platform, person)
         code, output = await asyncio.to_thread(person.erase, platform)
         assert code == 0, output
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(SOON):
             assert await closed(client) == 4403
-    async with connect(person.api, unused) as client, asyncio.timeout(5):
+    async with connect(person.api, unused) as client, asyncio.timeout(SOON):
         assert await closed(client) in {4401, 4403}
     for _ in range(2):
         assert (await person.me()).status_code == 403

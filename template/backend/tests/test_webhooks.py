@@ -17,6 +17,7 @@ from app.dev.choices import provider as issuer
 from app.dev.servers import Connections
 from tests.choices import provider
 from tests.conftest import Connection, MintToken
+from tests.listening import SOON
 from tests.running import Platform
 from tests.test_realtime_api import TICKETS, closed, connect, receive
 
@@ -165,7 +166,7 @@ async def test_who_is_deleted_is_out_at_once_and_stays_out(
     async with connect(told.api, ticket) as client:
         assert (await receive(client))["type"] == "hello"
         await told.tell("user.deleted", time.time(), subject=subject)
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(SOON):
             assert await closed(client) == 4403
     for credentials in (headers, told.headers(name, name, "owner"), told.headers(name, None)):
         refused = await told.me(credentials)
