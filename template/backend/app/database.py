@@ -7,6 +7,7 @@ import psycopg
 from sqlalchemy import make_url, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
+from app.connections import Connection
 from app.logins import connection_class
 from app.pool import MeasuredPool
 
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 # Class 08, and the server shutting down: https://www.postgresql.org/docs/current/errcodes-appendix.html
 _CONNECTION_EXCEPTIONS = ("08", "57P01", "57P02", "57P03")
 
+_DRIVER = "postgresql+psycopg"
+
 Session = AsyncConnection
 """A database session: a connection inside a transaction that can see only its tenant."""
 
@@ -24,13 +27,24 @@ Session = AsyncConnection
 def sqlalchemy_url(url: str) -> str:
     """The URL with the one driver that this application uses, whatever scheme it came with."""
     parsed = make_url(url)
-    return parsed.set(drivername="postgresql+psycopg").render_as_string(hide_password=False)
+    return parsed.set(drivername=_DRIVER).render_as_string(hide_password=False)
 
 
 def psycopg_url(url: str) -> str:
     """The same URL in the form that libpq and psycopg read."""
     parsed = make_url(url)
     return parsed.set(drivername="postgresql").render_as_string(hide_password=False)
+
+
+def longest_statement(seconds: float, login: str) -> float:
+    """Seconds after which the server ends a statement of a login.
+
+    Args:
+        seconds: What a request may take of them.
+        login: Its name; a host may append something to it.
+    """
+    # A chunk of an import is one statement.
+    return seconds * 10 if login.startswith("app_worker") else seconds
 
 
 def create_engine(
@@ -52,14 +66,24 @@ def create_engine(
         url: Another database than the one that the settings name.
         pool_size: The most connections; else that of the settings.
     """
+    address = make_url(url or settings.database_url.get_secret_value())
+    kind = connection_class(settings.database_next_password)
+    statement = longest_statement(settings.database_statement_timeout, address.username or "")
+
+    async def connect(*args: Any, **options: Any) -> Connection:
+        connection = await kind.connect(*args, **options)
+        # A pooler may make a statement wait for a connection of its own first.
+        connection.patience = statement + settings.database_pool_timeout
+        return connection
+
     connect_args: Mapping[str, object] = {
-        "async_creator_fn": connection_class(settings.database_next_password).connect,
+        "async_creator_fn": connect,
         "application_name": application_name,
         "prepare_threshold": None,
         "connect_timeout": 5,
     }
     return create_async_engine(
-        sqlalchemy_url(url or settings.database_url.get_secret_value()),
+        address.set(drivername=_DRIVER),
         isolation_level="AUTOCOMMIT",
         use_native_hstore=False,
         pool_size=pool_size or settings.database_pool_size,

@@ -10,6 +10,8 @@ import psycopg
 import structlog
 from pydantic import SecretStr
 
+from app.connections import Connection
+
 log = structlog.get_logger(__name__)
 
 
@@ -21,7 +23,7 @@ def is_guessable(password: str) -> bool:
     return len(password) < LEAST_LENGTH or len(set(password)) < LEAST_LENGTH // 2
 
 
-def connection_class(next_password: SecretStr | None) -> type[psycopg.AsyncConnection[Any]]:
+def connection_class(next_password: SecretStr | None) -> type[Connection]:
     """Connections that log in with the next password where the present one does not count.
 
     The server does not say in a way that a program can read why it lets nobody in, so each failure
@@ -29,10 +31,10 @@ def connection_class(next_password: SecretStr | None) -> type[psycopg.AsyncConne
     who fails too often.
     """
     if next_password is None:
-        return psycopg.AsyncConnection
+        return Connection
     secret = next_password.get_secret_value()
 
-    class Rotating(psycopg.AsyncConnection[Any]):
+    class Rotating(Connection):
         has_changed = False
 
         @classmethod

@@ -21,7 +21,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from sqlalchemy.pool import NullPool
 
 from app.choices import host, tenancy
-from app.database import psycopg_url, sqlalchemy_url
+from app.database import longest_statement, psycopg_url, sqlalchemy_url
 from app.hosts.ways import refuse_shared_sessions
 from app.online import LOCK_SECONDS, insisting
 from app.passwords import LOGINS, set_passwords
@@ -289,10 +289,8 @@ def configuration_of_logins(statement: float, lock: float) -> Iterator[tuple[str
         lock: After how many seconds the wait for a lock is.
     """
     for login in LOGINS:
-        # A chunk of an import is one statement.
-        longest = statement * 10 if login == "app_worker" else statement
         for name, seconds in (
-            ("statement_timeout", longest),
+            ("statement_timeout", longest_statement(statement, login)),
             ("lock_timeout", lock),
             ("idle_in_transaction_session_timeout", statement * 2),
         ):

@@ -1,16 +1,22 @@
 """More requests than connections: who waits, who is told to come again, what is measured."""
 
 import asyncio
+import os
+import signal
+import socket
+import sys
 from collections.abc import AsyncIterator, Callable
 
 import httpx
 import pytest
 from prometheus_client import REGISTRY
 from sqlalchemy import text
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from app.database import create_engine
+from app.connections import Connection
+from app.database import create_engine, driver_of, is_connection_lost
 from app.pool import LONGEST_LINE
 from app.settings import Settings
 from tests.conftest import MintToken
@@ -75,6 +81,35 @@ async def test_a_line_that_is_too_long_grows_no_further(patient: AsyncEngine) ->
     for waiting in line:  # everybody who waited gets their turn
         await (await waiting).close()
     assert measured("database_pool_refused_total", reason="line") == before + 1
+
+
+async def test_a_server_that_hangs_is_given_up(patient: AsyncEngine) -> None:
+    async with patient.connect() as connection:
+        driver = await driver_of(connection)
+        assert isinstance(driver, Connection)
+        assert driver.patience == Settings().database_statement_timeout + 30.0
+        driver.patience = 1.0
+        pid = (await connection.execute(text("select pg_backend_pid()"))).scalar_one()
+        os.kill(pid, signal.SIGSTOP)
+        try:
+            async with asyncio.timeout(20):
+                with pytest.raises(OperationalError) as caught:
+                    await connection.execute(text("select 1"))
+        finally:
+            os.kill(pid, signal.SIGCONT)
+        assert is_connection_lost(caught.value)
+    async with patient.connect() as another:
+        assert (await another.execute(text("select 1"))).scalar_one() == 1
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="each system names these options otherwise")
+async def test_the_system_looks_after_a_connection_that_is_silent(patient: AsyncEngine) -> None:
+    async with patient.connect() as connection:
+        driver = await driver_of(connection)
+        with socket.socket(fileno=os.dup(driver.fileno())) as connected:
+            seconds = connected.getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE)
+            unanswered = connected.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT)
+    assert (seconds, unanswered) == (15, 20_000)
 
 
 async def test_an_api_without_a_free_connection_says_when_to_come_again(
