@@ -4,7 +4,10 @@ import os
 import signal
 import subprocess
 import sys
+import threading
+import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -25,6 +28,7 @@ from tests.choices import tenants
 from tests.conftest import Connection, MintToken
 from tests.pooler import log_in
 from tests.running import Platform
+from tests.tenants import organizations
 from tests.test_isolation import changed
 
 TENANTS = 40
@@ -46,7 +50,7 @@ def admin(connections: Connections) -> Iterator[Connection]:
         yield connection
 
 
-def organizations(admin: Connection, count: int) -> list[UUID]:
+def newcomers(admin: Connection, count: int) -> list[UUID]:
     """Tenants that have no schema yet."""
     return [
         row[0]
@@ -89,7 +93,7 @@ def scalar(connection: Connection, query: sql.Composed | str, *values: object) -
 def test_a_killed_migration_goes_on_where_it_was(
     platform: Platform, connections: Connections, admin: Connection
 ) -> None:
-    made = organizations(admin, TENANTS)
+    made = newcomers(admin, TENANTS)
     first = migration(platform, connections)
     wait_until(lambda: first.poll() is not None or len(at_head(admin)) >= 5, SECONDS)
     os.killpg(first.pid, signal.SIGKILL)
@@ -116,7 +120,7 @@ def test_a_killed_migration_goes_on_where_it_was(
 def test_a_tenant_that_fails_stops_no_other_and_is_tried_again(
     platform: Platform, connections: Connections, admin: Connection
 ) -> None:
-    made = organizations(admin, 3)
+    made = newcomers(admin, 3)
     home = sql.Identifier(schema_of(made[1]))
     admin.execute(sql.SQL("create schema {}").format(home))
     admin.execute(sql.SQL("create table {}.contacts (id int)").format(home))
@@ -195,6 +199,45 @@ def test_without_the_tenants_role_nothing_can_be_read(
         # Whoever takes on the role without a proof finds the tables, and no row in them.
         connection.execute(f"set local role {schema_of(made.id)}".encode())
         assert connection.execute(table).rowcount == 0
+
+
+def test_a_role_that_was_granted_a_moment_ago_is_taken_on(
+    connections: Connections, admin: Connection
+) -> None:
+    """Even by a session that looked whose member it is while the role was being granted."""
+    made = [organizations.make(admin, uuid4().hex[:12]) for _ in range(3 * TENANTS)]
+    ready = threading.Event()
+
+    def enter_each() -> None:
+        with log_in(connections.app_api) as connection:
+            for tenant in made:
+                deadline = time.monotonic() + SECONDS
+                obstacle: str | None = "new"
+                while obstacle is not None:
+                    assert time.monotonic() < deadline, "the session never learns of the role"
+                    with connection.transaction():
+                        obstacle = scalar(
+                            connection,
+                            "select obstacle from app.enter_schema(%s, 'x')",
+                            tenant.claims(),
+                        )
+                    ready.set()
+
+    with ThreadPoolExecutor(3) as sessions:
+        entering = [sessions.submit(enter_each) for _ in range(3)]
+        ready.wait(SECONDS)
+        for tenant in made:
+            role = sql.Identifier(schema_of(tenant.id))
+            with admin.transaction():
+                admin.execute(sql.SQL("create role {}").format(role))
+                admin.execute(sql.SQL("grant app_tenant to {}").format(role))
+                admin.execute(sql.SQL("grant {} to app_api").format(role))
+            admin.execute(
+                "insert into tenant_schemas (id, revision) values (%s, %s)",
+                [tenant.id, head("tenant")],
+            )
+        for entered in entering:
+            entered.result(SECONDS)
 
 
 def test_a_session_that_takes_on_the_role_of_another_tenant_finds_no_row(

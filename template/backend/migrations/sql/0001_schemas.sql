@@ -114,6 +114,24 @@ $$;
 create trigger call_for_schema after insert on public.tenants
     for each row execute function app.call_for_schema();
 
+-- Whether this session may take on a tenant's role. The server remembers whose member a login is. What
+-- it remembers lacks, until somebody is granted a role again, one that was granted while it looked. Asked
+-- about another member, it forgets.
+create function app.may_become(place regrole) returns boolean
+language plpgsql set search_path = ''
+as $$
+declare
+    how text := case when current_setting('server_version_num')::integer < 160000
+        then 'MEMBER' else 'SET' end;
+begin
+    if pg_has_role(session_user, place, how) then
+        return true;
+    end if;
+    perform pg_has_role('app_tenant', place, how);
+    return pg_has_role(session_user, place, how);
+end;
+$$;
+
 -- As app.enter, and takes on the tenant's role and schema. It has no search_path of its own, because
 -- that would be put back on the way out.
 create function app.enter_schema(
@@ -135,7 +153,7 @@ begin
         return;
     end if;
     revision := app.revision_of(tenant_id);
-    if revision is null then
+    if revision is null or app.may_become(to_regrole(app.schema_of(tenant_id))) is not true then
         obstacle := 'new';
         return;
     end if;
@@ -191,7 +209,9 @@ grant execute on function
     app.current_org_id(), app.job_state(app.outbox), app.forgettable(), app.finish_job(uuid, uuid),
     app.retry_job(uuid, uuid, interval, text), app.bury_job(uuid, uuid, text)
 to app_tenant;
-grant execute on function app.enter_schema(text, text), app.schema_of(uuid) to app_api, app_worker;
+grant execute on function
+    app.enter_schema(text, text), app.schema_of(uuid), app.may_become(regrole)
+to app_api, app_worker;
 
 do $$
 begin
