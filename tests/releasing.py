@@ -11,9 +11,8 @@ import shutil
 import subprocess
 import sys
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from functools import cache
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -21,7 +20,7 @@ from unittest.mock import patch
 import copier
 import yaml
 
-from rendering import Answers, clean_environment, combinations, files_of, pairs
+from rendering import clean_environment, files_of
 from worktree import ROOT, snapshot
 
 BEFORE, NOW, NEXT = "v1000.0.0", "v1000.1.0", "v1000.2.0"
@@ -355,19 +354,4 @@ def heads(repository: Path, history: str = "tenant") -> set[str]:
 def head(repository: Path) -> str:
     """The migration in which the history of tenants' tables ends."""
     (found,) = heads(repository)
-    return found
-
-
-# --- Combinations ---
-
-
-@cache
-def pairwise() -> Sequence[Answers]:
-    """Few combinations in which every pair of answers occurs."""
-    missing = set().union(*map(pairs, combinations()))
-    found: list[Answers] = []
-    while missing:
-        best = max(combinations(), key=lambda answers: len(pairs(answers) & missing))
-        missing -= pairs(best)
-        found.append(best)
     return found

@@ -6,7 +6,7 @@ import os
 import shutil
 import tempfile
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from hashlib import sha256
 from pathlib import Path
@@ -79,7 +79,7 @@ def _accepted() -> list[Answers]:
 def matrix() -> list[Answers]:
     """The combinations that are checked, started and driven.
 
-    Without a selection those in which every pair of answers occurs, and those that stand for all.
+    Without a selection those that stand for all, and as many more as let every two answers meet.
 
     MATRIX holds words like `queue_backend=celery` or `auth_provider=oidc,supabase`; a combination
     is selected when every word is true of it. `all` selects all.
@@ -89,7 +89,7 @@ def matrix() -> list[Answers]:
     """
     words = os.environ.get(SELECTION, "").split()
     if not words:
-        return [*covering(), *(answers for answers in rotating() if answers not in covering())]
+        return pairwise(covering())
     selected = combinations()
     for word in words if words != ["all"] else []:
         question, _, wanted = word.partition("=")
@@ -107,26 +107,19 @@ def matrix() -> list[Answers]:
 SELECTION = "MATRIX"
 """The environment's name for what is selected of the matrix."""
 
-_TAKE_TURNS = {"database_host", "frontend"}
 
+def pairwise(chosen: Sequence[Answers] = ()) -> list[Answers]:
+    """Few combinations in which every two answers that go together meet.
 
-@cache
-def rotating() -> list[Answers]:
-    """Combinations in which some questions take turns, for what is done to each of them.
-
-    Every valid combination of the other answers occurs once, and every pair of answers somewhere:
-    the host has few files, and the front end's meet one other answer at a time.
+    Args:
+        chosen: Those that are among them anyway, and come first.
     """
-    groups: dict[tuple[str, ...], list[Answers]] = {}
-    for answers in combinations():
-        others = tuple(value for name, value in answers.items() if name not in _TAKE_TURNS)
-        groups.setdefault(others, []).append(answers)
-    found: list[Answers] = []
-    met: set[tuple[tuple[str, str], ...]] = set()
-    for group in groups.values():
-        chosen = max(group, key=lambda answers: len(pairs(answers) - met))
-        met |= pairs(chosen)
-        found.append(chosen)
+    found = list(chosen)
+    missing = set().union(*map(pairs, combinations())).difference(*map(pairs, found))
+    while missing:
+        best = max(combinations(), key=lambda answers: len(pairs(answers) & missing))
+        missing -= pairs(best)
+        found.append(best)
     return found
 
 

@@ -26,9 +26,9 @@ SELECTED = {
     ),
     # Last, because the queue that needs no server also accompanies the other answers.
     "queue_backend": (
-        "not (test_new_table or (test_tenants and not job) or test_auth or test_members or "
-        "test_migrations or test_security or test_csv_file or test_search_plan or test_online or "
-        "test_outage or test_pool.py or test_repeat or test_replica or test_fuzz)"
+        "test_queue or test_jobs or test_imports or test_intake or test_email or test_dev or "
+        "test_audit_export or test_realtime or test_doctor or test_isolation or "
+        "(test_tenants and job)"
     ),
 }
 WITH_A_FRONT_END = "test_dev or test_sign_in or test_web"

@@ -20,10 +20,10 @@ from rendering import (
     covering,
     files_of,
     name_of,
+    pairwise,
     questionnaire,
     questions,
     render,
-    rotating,
 )
 from worktree import ROOT, files
 
@@ -50,7 +50,7 @@ def text_of(path: Path) -> str:
 
 
 # Odd values arrive in a few files, and depend on two answers at most.
-with_odd_values = pytest.mark.among(rotating())
+with_odd_values = pytest.mark.among(pairwise())
 
 
 @pytest.fixture(scope="session")

@@ -21,12 +21,11 @@ from releasing import (
     head,
     heads,
     insert,
-    pairwise,
     releases,
     render,
     revision,
 )
-from rendering import Answers, combinations, name_of, pairs
+from rendering import Answers, combinations, name_of, pairs, pairwise
 
 MINE = "# Mine, not the template's.\n"
 SMALL = {"frontend": "none"}
