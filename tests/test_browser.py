@@ -28,12 +28,12 @@ pytestmark = pytest.mark.parametrize(
     "combination", in_browsers(), ids=name_of, indirect=True, scope="session"
 )
 
-ROWS = 20_000
+ROWS = 60_000
 LARGE_ROWS = 150_000
 MB = 1000 * 1000
 MARKUP = "<img src=x onerror=alert(1)>"
 PHONE: ViewportSize = {"width": 390, "height": 844}
-SETTINGS = {"SEED": "1", "IMPORT_CHUNK_ROWS": "500"}
+SETTINGS = {"SEED": "1", "IMPORT_CHUNK_ROWS": "1500"}
 
 
 @pytest.fixture(scope="session")
