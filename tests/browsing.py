@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from playwright.sync_api import Browser, Page, Response, Route, sync_playwright
+from playwright.sync_api import Browser, Page, Response, Route, expect, sync_playwright
 
 FLAGS = (
     "--disable-background-networking",
@@ -20,6 +20,8 @@ FLAGS = (
 )
 
 PAGE_SECONDS = 60.0
+# What is expected of a page may take as long as the page: by itself it waits for five seconds.
+expect.set_options(timeout=PAGE_SECONDS * 1000)
 
 
 def chromium_path() -> str:
