@@ -119,10 +119,10 @@ def test_from_signing_in_to_signing_out(running: Product, tab: Tab, browser: Bro
     assert "no-address" in downloaded(page, "Download all")
 
     page.get_by_role("link", name="See the contacts").click()
-    page.get_by_label("Search", exact=True).fill("person 19999")
+    page.get_by_label("Search", exact=True).fill(f"person {ROWS - 1}")
     page.get_by_role("button", name="Search").click()
-    expect(page.get_by_role("cell", name="person-19999@example.com")).to_be_visible()
-    expect(page.get_by_role("cell", name="19,999.50")).to_be_visible()
+    expect(page.get_by_role("cell", name=f"person-{ROWS - 1}@example.com")).to_be_visible()
+    expect(page.get_by_role("cell", name=f"{ROWS - 1:,}.50")).to_be_visible()
 
     page.get_by_role("link", name="Audit trail").click()
     page.get_by_label("In which table").fill("imports")
@@ -184,7 +184,7 @@ def invite(product: Product, page: Page, browser: Browser, email: str) -> None:
     guest.page.get_by_role("button", name="Accept the invitation").click()
     expect(guest.page.get_by_text("What happened lately in Green Belt.")).to_be_visible()
     guest.go("/app/contacts")
-    expect(guest.page.get_by_role("cell", name="person-19999@example.com")).to_be_visible()
+    expect(guest.page.get_by_role("cell", name=f"person-{ROWS - 1}@example.com")).to_be_visible()
     # Their role is member: no page of the trail, and none in the navigation.
     expect(guest.page.get_by_role("link", name="Audit trail")).to_have_count(0)
     guest.go("/app/audit")
