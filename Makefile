@@ -23,13 +23,11 @@ demo: setup ## render ./demo and run it until Ctrl-C (ASK=1 asks, ARGS="-d …" 
 		$(if $(API_PORT),API_PORT=$(API_PORT)) $(if $(WEB_PORT),WEB_PORT=$(WEB_PORT))
 
 # Several at a time: most of a test's time is waiting for servers. Tests of one product stay together.
-# What measures how fast something is has the machine to itself, afterwards. Selected combinations run
-# their own tests too, which would take all of them a day.
+# Selected combinations run their own tests too, which would take all of them a day.
 test: export MATRIX := $(MATRIX)
 test: setup ## run every test (ARGS="-k render -n 1" goes to pytest), or MATRIX="queue_backend=celery …" alone
-	@$(PY) -m pytest -n 3 --dist loadscope --no-loadscope-reorder $(if $(ARGS),$(ARGS),-m "not alone") \
+	@$(PY) -m pytest -n 3 --dist loadscope --no-loadscope-reorder $(ARGS) \
 		$(if $(MATRIX),tests/test_render.py tests/test_matrix.py tests/test_boot.py)
-	@$(if $(ARGS)$(MATRIX),,$(PY) -m pytest -n 0 -m alone)
 
 check: setup ## lint and type-check the template, its hooks and its tests
 	@$(PY) -m ruff format --check --quiet .
@@ -47,6 +45,7 @@ lock: setup ## pin pyproject.toml's dependencies anew in requirements.txt
 release: setup ## commit and tag what CHANGELOG.md has as unreleased (VERSION=1.2.0)
 	@$(PY) scripts/release.py $(or $(VERSION),$(error Say which one: make release VERSION=1.2.0))
 
+bench: export PYTHONPATH := scripts:tests
 bench: setup ## measure the generated repository side by side with plain SQL
 	@$(PY) benchmarks/run.py $(ARGS)
 

@@ -17,6 +17,8 @@ from typing import Any
 import httpx
 import psycopg
 
+from worktree import snapshot
+
 ROOT = Path(__file__).resolve().parents[1]
 BENCHMARKS = Path(__file__).resolve().parent
 
@@ -42,9 +44,6 @@ def render(folder: Path, name: str, **answers: str) -> Path:
     """Render the template's working tree, as `copier copy` does: with defaults, and answers."""
     source = folder / "template"
     if not source.exists():
-        sys.path.append(str(ROOT / "scripts"))
-        from worktree import snapshot  # noqa: PLC0415  # lies in a folder of its own
-
         snapshot(source)
     copier = [sys.executable, "-m", "copier", "copy", "--defaults", "--skip-tasks", "--quiet"]
     copier += [word for name_, value in answers.items() for word in ("-d", f"{name_}={value}")]

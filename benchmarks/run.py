@@ -40,6 +40,7 @@ PARTS: dict[str, tuple[str, Callable[[Product, Report], None]]] = {
         tenancy.measure,
     ),
     "web": ("public pages: first byte from Next and from nginx; JavaScript per page", web.measure),
+    "lighthouse": ("public pages: Lighthouse's four scores on a simulated phone", web.audit),
     "queues": ("each queue: jobs per second, pick-up latency", queues.measure),
 }
 

@@ -9,11 +9,15 @@ from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
 
 import summary
-from rendering import Answers, combinations, covering, matrix, name_of, render
+from rendering import Answers, combinations, matrix, name_of, render
 from worktree import snapshot
 
 # A combination's files are looked at, checked and started in one process, where it is set up once.
 _OF_EVERY_COMBINATION = ("tests/test_render.py", "tests/test_matrix.py", "tests/test_boot.py")
+_OF_A_FRONT_END = (
+    *_OF_EVERY_COMBINATION,
+    *("tests/test_browser.py", "tests/test_sessions.py", "tests/test_delivery.py"),
+)
 
 
 @pytest.fixture(scope="session")
@@ -36,7 +40,6 @@ def rendered(source: Path, combination: Answers, tmp_path_factory: pytest.TempPa
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    config.addinivalue_line("markers", "alone: needs a machine that does nothing else meanwhile")
     config.addinivalue_line(
         "markers", "among(combinations): only for these, because it is dear or much the same in all"
     )
@@ -49,11 +52,13 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         config.hook.pytest_deselected(items=list(elsewhere))
     items[:] = sorted(
         (item for item in items if item not in elsewhere),
-        key=lambda item: item.path.stem not in _LONGEST,
+        key=lambda item: (item.path.stem not in _LONGEST, item.path.stem in _LAST),
     )
 
 
 _LONGEST = {"test_generated"}
+# It builds a front end otherwise, with which nothing else goes on.
+_LAST = {"test_delivery"}
 
 
 def _is_meant(item: pytest.Item) -> bool:
@@ -71,16 +76,12 @@ class _Grouped(LoadScopeScheduling):
         answers = next((_BY_NAME[name] for name in _NAMES if name in test), None)
         if answers is None:
             return path
-        path = _GOES_ON.get(path, path)
-        if path not in _OF_EVERY_COMBINATION or answers in covering():
-            return f"{path} {name_of(answers)}"
-        # One front end after the other, as it is built once for all that have it.
-        kept = ("tenancy_model", "auth_provider", "frontend")
-        return f"every combination {' '.join(answers[question] for question in kept)}"
+        if path in _OF_A_FRONT_END and answers["frontend"] != "none":
+            # It is built once for all that have the same one.
+            organizations = "no" if answers["tenancy_model"] == "users" else "with"
+            return f"{answers['auth_provider']} {organizations} organizations"
+        return f"{'matrix' if path in _OF_EVERY_COMBINATION else path} {name_of(answers)}"
 
-
-# With the product that the other file left running.
-_GOES_ON = {"tests/test_sessions.py": "tests/test_browser.py"}
 
 _BY_NAME = {name_of(answers): answers for answers in combinations()}
 # Longest first, as a shorter name may be a part of it.

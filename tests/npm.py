@@ -18,6 +18,7 @@ def install(name: str, folder: Path) -> Path:
     done = subprocess.run(
         ["npm", "install", "--no-package-lock", "--ignore-scripts"],
         cwd=folder,
+        env=clean_environment(),
         check=False,
         capture_output=True,
         text=True,

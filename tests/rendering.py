@@ -241,6 +241,8 @@ def clean_environment(**extra: str) -> dict[str, str]:
     }
     kept["PATH"] = f"{kept['PATH']}{os.pathsep}{ROOT / '.venv/bin'}"
     kept["UV_PYTHON_DOWNLOADS"] = "never"
+    # What npm has downloaded before is not asked for again.
+    kept["npm_config_prefer_offline"] = "true"
     return kept | extra
 
 

@@ -93,10 +93,6 @@ def test_setup_writes_settings_and_lock_file_once(repository: Path) -> None:
     assert (settings.read_bytes(), lock.read_bytes()) == before
 
 
-def test_its_own_check_is_green(repository: Path) -> None:
-    make(repository, "check")
-
-
 @pytest.mark.timeout(2400)
 def test_its_own_tests_are_green(repository: Path, combination: Answers) -> None:
     defaults = {name: question.get("default") for name, question in questions().items()}

@@ -1,15 +1,16 @@
 // Audits pages one after the other: `node audit.mjs [flags for Chromium] -- mobile=address desktop=address`.
-// Prints a line of JSON for each: what it scored, and what cost points.
+// CATEGORIES are those that are asked for. Prints a line of JSON for each page: what it scored, and what cost points.
 //
-// Lighthouse simulates a phone's network and slows the processor down, but what the machine does beside it
-// still takes from the score, and sometimes from the trace. It only ever takes: so a page is audited until it has
-// scored enough, a few times at most, and its best counts.
+// For the performance Lighthouse simulates a phone's network and slows the processor down, but what the machine does
+// beside it still takes from the score, and sometimes from the trace. It only ever takes: so a page is audited until
+// it has scored enough, TIMES at most, and its best counts.
 
 import { launch } from "chrome-launcher";
 import lighthouse, { desktopConfig } from "lighthouse";
 import * as constants from "lighthouse/core/config/constants.js";
 
-const TIMES = 5;
+const CATEGORIES = process.env.CATEGORIES.split(",");
+const TIMES = Number(process.env.TIMES);
 const ENOUGH = Number(process.env.ENOUGH);
 
 // Lighthouse's 4 makes a phone of a machine with this index. One that is slower, or busy, is slowed down less:
@@ -34,14 +35,21 @@ try {
 async function best(form, address) {
   const scores = {};
   const seen = [];
+  const index = [];
   let slowdown = SLOWDOWN;
   for (let time = 1; time <= TIMES; time += 1) {
     const { lhr } = await lighthouse(
       address,
-      { port: chrome.port, logLevel: "silent", ...(form === "mobile" && { throttling: slowedBy(slowdown) }) },
+      {
+        port: chrome.port,
+        logLevel: "silent",
+        onlyCategories: CATEGORIES,
+        ...(form === "mobile" && { throttling: slowedBy(slowdown) }),
+      },
       form === "desktop" ? desktopConfig : undefined,
     );
     seen.push(lhr.runtimeError?.code ?? weak(lhr));
+    index.push(lhr.environment.benchmarkIndex);
     slowdown = Math.min(SLOWDOWN, Math.max(1, (SLOWDOWN * lhr.environment.benchmarkIndex) / BENCHMARK_INDEX));
     if (lhr.runtimeError) continue;
     for (const { id, score } of Object.values(lhr.categories)) {
@@ -49,7 +57,7 @@ async function best(form, address) {
     }
     if (Object.values(scores).every((score) => score >= ENOUGH)) break;
   }
-  return { scores, seen };
+  return { scores, seen, index };
 }
 
 function slowedBy(slowdown) {
