@@ -22,7 +22,8 @@ SELECTED = {
     "tenancy_model": (
         "not (test_queue or test_dev or test_valkey or test_realtime.py or test_realtime_redis or "
         "test_realtime_postgres or test_intake or test_security or test_csv_file or test_online or "
-        "test_host_versions or test_repeat or test_fuzz or test_its_types_are_right)"
+        "test_host_versions or test_repeat or test_fuzz or test_replica or test_audit_export or "
+        "test_its_types_are_right)"
     ),
     # Last, because the queue that needs no server also accompanies the other answers.
     "queue_backend": (
