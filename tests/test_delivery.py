@@ -1,4 +1,4 @@
-"""The front end as it is delivered: what Vercel makes of it, and what Lighthouse says of its pages.
+"""The front end as it is delivered: its own tests, what Vercel makes of it, what Lighthouse says.
 
 Public pages are the same for each provider, so that one combination stands for all.
 """
@@ -37,6 +37,7 @@ pytestmark = [
     pytest.mark.timeout(1800),
 ]
 
+OF_THE_FRONT_END = "test_dev or test_sign_in or test_web"
 POLICY = "content-security-policy"
 
 
@@ -75,14 +76,27 @@ def api() -> Iterator[str]:
 
 
 @pytest.fixture(scope="module")
-def frontend(
-    product: Product, workspace: Workspace, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Path]:
-    """Built by Vercel's own command, as its machines do; the API is not there then."""
+def owned(product: Product, workspace: Workspace) -> Iterator[Product]:
+    """A repository whose front end its owner builds by themselves."""
     if product.is_running:
         product.stop()
+    yield product
+    workspace.forget("build")
+
+
+def test_its_own_tests_of_the_front_end_are_green(owned: Product) -> None:
+    owned.make("test", f"ARGS=-k '{OF_THE_FRONT_END}'")
+
+
+def test_its_public_pages_hold_up_in_a_browser(owned: Product) -> None:
+    owned.make("browser")
+
+
+@pytest.fixture(scope="module")
+def frontend(owned: Product, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Built by Vercel's own command, as its machines do; the API is not there then."""
     vercel = npm.install("vercel", tmp_path_factory.mktemp("vercel"))
-    frontend = product.repository / "frontend"
+    frontend = owned.repository / "frontend"
     project = {"projectId": "prj_tested", "orgId": "team_tested", "settings": {}}
     settings = {"framework": None, "installCommand": "true", "nodeVersion": "22.x"}
     (frontend / ".vercel").mkdir()
@@ -99,7 +113,6 @@ def frontend(
     assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
     yield frontend
     shutil.rmtree(frontend / ".vercel")
-    workspace.forget("build")
 
 
 @pytest.fixture(scope="module")

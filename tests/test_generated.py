@@ -1,4 +1,7 @@
-"""A generated repository's own commands, as its owner would type them."""
+"""A generated repository's own commands, as its owner would type them.
+
+Those of one with a front end are in test_delivery.
+"""
 
 import contextlib
 import os
@@ -9,10 +12,10 @@ from pathlib import Path
 import pytest
 
 from pooling import OLDEST_POSTGRES, can_pool
-from rendering import Answers, clean_environment, covering, in_browsers, name_of, questions, render
+from rendering import Answers, clean_environment, covering, name_of, questions, render
 
 pytestmark = pytest.mark.parametrize(
-    "combination", [*covering(), *in_browsers()[:1]], ids=name_of, indirect=True, scope="session"
+    "combination", covering(), ids=name_of, indirect=True, scope="session"
 )
 
 
@@ -28,11 +31,9 @@ SELECTED = {
     # Last, because the queue that needs no server also accompanies the other answers.
     "queue_backend": (
         "test_queue or test_jobs or test_imports or test_intake or test_email or test_dev or "
-        "test_audit_export or test_realtime or test_doctor or test_isolation or "
-        "(test_tenants and job)"
+        "test_audit_export or test_realtime or (test_tenants and job)"
     ),
 }
-WITH_A_FRONT_END = "test_dev or test_sign_in or test_web"
 
 # The defaults run as their owner runs them, and so do those that stand for a queue, whose server
 # they kill. The others run as their host has it: the application's logins come through a pooler in
@@ -98,8 +99,6 @@ def test_setup_writes_settings_and_lock_file_once(repository: Path) -> None:
 def test_its_own_tests_are_green(repository: Path, combination: Answers) -> None:
     defaults = {name: question.get("default") for name, question in questions().items()}
     selected = [SELECTED[name] for name in SELECTED if combination[name] != defaults[name]]
-    if combination["frontend"] != "none":
-        selected = [WITH_A_FRONT_END]
     words = [f"ARGS=-k '{expression}'" for expression in selected[:1]]
     name = name_of(combination)
     surroundings = pooler() if name in BEHIND_A_POOLER else {}
@@ -123,8 +122,3 @@ def oldest() -> dict[str, str]:
     """The oldest Postgres that products run on, where this machine has it."""
     there = (OLDEST_POSTGRES / "initdb").exists()
     return {"TEST_POSTGRES": str(OLDEST_POSTGRES)} if there else {}
-
-
-@pytest.mark.timeout(900)
-def test_its_public_pages_hold_up_in_a_browser(repository: Path) -> None:
-    make(repository, "browser", seconds=800)
