@@ -84,6 +84,11 @@ def owned(product: Product, workspace: Workspace) -> Iterator[Product]:
     workspace.forget("build")
 
 
+def test_its_check_is_green_where_nothing_was_built_yet(owned: Product) -> None:
+    shutil.rmtree(owned.repository / "frontend/.next", ignore_errors=True)
+    owned.make("check")
+
+
 def test_its_own_tests_of_the_front_end_are_green(owned: Product) -> None:
     owned.make("test", f"ARGS=-k '{OF_THE_FRONT_END}'")
 
