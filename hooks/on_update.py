@@ -80,14 +80,24 @@ def straighten(folder: Path) -> None:
     the template's new ones are in none: so it is those that move to the end of the line.
 
     Raises:
-        Refused: the owner's own migrations end in more than one.
+        Refused: the owner's own migrations end in more than one, or one of them has the id of a new
+            one, with which Alembic reads neither.
     """
     arrived = {folder / name for name in untracked(folder)}
     revisions = [revision for file in sorted(folder.glob("*.py")) if (revision := read(file))]
     known = [revision for revision in revisions if revision.file not in arrived]
-    ends = {revision.id for revision in known} - {revision.follows for revision in known}
+    owned = {revision.id: revision for revision in known}
+    ends = owned.keys() - {revision.follows for revision in known}
     for revision in revisions:
-        if revision.file not in arrived or revision.follows not in {it.id for it in known}:
+        if revision.file not in arrived:
+            continue
+        if revision.id in owned:
+            raise Refused(
+                f"{revision.id} is the id of {owned[revision.id].file.name} and of "
+                f"{revision.file.name}, which is new: give yours another, also where a later one "
+                "follows it and in the databases that know it (`alembic_version`)."
+            )
+        if revision.follows not in owned:
             continue
         if len(ends) != 1:
             raise Refused(

@@ -214,6 +214,16 @@ def test_two_ends_of_the_owners_own_are_named(copy: Copy) -> None:
     assert not copy.status
 
 
+def test_an_id_that_both_use_is_named(copy: Copy) -> None:
+    mine = "backend/migrations/tenant/t0003_mine.py"
+    copy.write(mine, revision(NEW_REVISION, head(copy.path), "select 1"))
+    copy.commit()
+    done = copy.make("update", f"VERSION={NEXT}")
+    assert done.returncode
+    assert f"{NEW_REVISION} is the id of t0003_mine.py" in done.stderr
+    assert not copy.status
+
+
 def test_ids_of_the_templates_later_migrations_are_nobody_elses(source: Path) -> None:
     """The scaffold of a repository counts t0003, t0004, …: a release must not."""
     first = {"c0001", "t0001", "t0002"}
