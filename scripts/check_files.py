@@ -1,9 +1,11 @@
 """Parse every YAML, TOML and JSON file of the repository that is written out, not rendered.
 
-Exits with 1 and a line per file that does not parse.
+And find files that are committed although a .gitignore names them: Copier leaves those out of a
+copy of work that is not committed yet. Exits with 1 and a line per file.
 """
 
 import json
+import subprocess
 import sys
 import tomllib
 from collections.abc import Callable
@@ -22,8 +24,11 @@ PARSERS: Final[dict[str, Callable[[str], object]]] = {
 
 
 def main() -> int:
-    """Return how many files do not parse."""
+    """Return how many files are not as they should be."""
     bad = 0
+    for name in ignored():
+        bad += 1
+        print(f"{name}: is committed, and ignored by a .gitignore", file=sys.stderr)
     for path in files():
         parse = PARSERS.get(path.suffix)
         if parse is None:
@@ -34,6 +39,14 @@ def main() -> int:
             bad += 1
             print(f"{path}: {error}", file=sys.stderr)
     return bad
+
+
+def ignored() -> list[str]:
+    """The committed files that git would not add again."""
+    command = "git -c safe.directory=* ls-files --cached --ignored --exclude-standard"
+    return subprocess.run(
+        command.split(), cwd=ROOT, check=True, capture_output=True, text=True
+    ).stdout.splitlines()
 
 
 if __name__ == "__main__":

@@ -38,6 +38,12 @@ def test_every_dependency_is_used(rendered: Path) -> None:
 
 
 @of_each_combination
+def test_its_own_tests_without_servers_are_green(product: Product) -> None:
+    """Those of tokens and of the scaffold are left to whoever runs all: they take longest."""
+    product.make("test", "ARGS=-q -m 'not servers' -k 'not (new_table or test_auth)'", "WEB_READY=")
+
+
+@of_each_combination
 @pytest.mark.skipif(not os.environ.get(SELECTION), reason=f"{SELECTION} selects nothing")
 @pytest.mark.timeout(3600)
 def test_its_own_tests_are_green(product: Product) -> None:

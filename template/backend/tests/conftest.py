@@ -20,6 +20,19 @@ from tests.running import AppProcess, Platform
 Connection = psycopg.Connection[Any]
 
 
+_SERVERS = {
+    *("platform", "postgres", "valkey", "broker", "dev_dir"),
+    *("server", "browser_server", "limited_server"),
+}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what asks for a server, so that the rest can be run after every change."""
+    for item in items:
+        if not _SERVERS.isdisjoint(getattr(item, "fixturenames", ())):
+            item.add_marker("servers")
+
+
 class MintToken(Protocol):
     """Makes a development token; further claims replace the usual ones."""
 

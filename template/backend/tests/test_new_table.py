@@ -136,6 +136,7 @@ def test_it_migrates_and_the_doctor_finds_nothing(
         assert done.returncode == 0, done.stdout + done.stderr
 
 
+@pytest.mark.servers
 @pytest.mark.timeout(600)
 def test_its_own_tests_and_those_of_isolation_pass(grown: Path) -> None:
     tests = [f"tests/test_{name}.py" for name, _ in (INVOICES, SHORT, LONG, OPTIONAL)]
