@@ -38,8 +38,8 @@ def test_every_dependency_is_used(rendered: Path) -> None:
 
 
 @of_each_combination
-def test_its_own_tests_without_servers_are_green(product: Product) -> None:
-    """Those of tokens and of the scaffold are left to whoever runs all: they take longest."""
+def test_what_needs_no_server_is_green(product: Product) -> None:
+    """Of its own tests, without the slowest: tokens and the scaffold, which "own tests" have."""
     product.make("test", "ARGS=-q -m 'not servers' -k 'not (new_table or test_auth)'", "WEB_READY=")
 
 
