@@ -657,10 +657,19 @@ def forget_memory_peak(pid: int) -> None:
 
 
 def free_port() -> int:
-    with socket.socket() as candidate:
-        candidate.bind(("127.0.0.1", 0))
-        port: int = candidate.getsockname()[1]
-        return port
+    """A port that nobody listens on now, and that no system hands out to who does not ask for it.
+
+    What starts on it may take its time, while others connect and take whatever port is free.
+    """
+    while True:
+        port = secrets.choice(_PORTS)
+        with socket.socket() as candidate, suppress(OSError):
+            candidate.bind(("127.0.0.1", port))
+            return port
+
+
+# Below what Linux (32768 and up) and macOS (49152 and up) choose from.
+_PORTS = range(20_000, 32_000)
 
 
 def claims_of(token: str) -> tuple[dict[str, Any], dict[str, Any]]:
