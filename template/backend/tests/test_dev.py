@@ -449,6 +449,8 @@ def test_kill_9_leaves_nothing_and_the_next_start_works(make_dev: MakeDev) -> No
     make_dev.start_and_wait()
     assert make_dev.runtime()["urls"]["issuer"] == issuer
     parts = make_dev.parts()
+    log = make_dev.folder / "logs/worker.log"
+    assert processes.wait_until(lambda: "worker.started" in log.read_text(), SECONDS)
     os.kill(parts["worker"].pid, signal.SIGKILL)
     assert make_dev.end() == 1
     assert "error: worker has ended (killed by SIGKILL)" in make_dev.said()
