@@ -11,6 +11,7 @@ import redis
 
 from app.choices import tenancy
 from app.dev.servers import BACKEND
+from tests.choices import tenants
 from tests.conftest import Connection, MintToken
 from tests.running import Platform
 from tests.test_imports import Office, csv_of, office, people
@@ -66,12 +67,14 @@ async def failed_import(office: Office, admin: Connection) -> str:
     accepted = await office.upload(csv_of(people(3)))
     import_id: str = accepted.json()["id"]
     await office.finished(import_id)
+    [(tenant_id,)] = admin.execute(
+        f"select id from {tenants.NAMED} t", [tenants.external_id(office.name)]
+    ).fetchall()
+    place = tenants.schema_of(tenant_id)
+    admin.execute(f"delete from {place}.contacts where {MINE} = %s".encode(), (tenant_id,))
     admin.execute(
-        f"delete from contacts where {MINE} = (select {MINE} from imports where id = %s)",
-        (import_id,),
-    )
-    admin.execute(
-        "update imports set status = 'failed', error = 'an outage', rows_done = 0 where id = %s",
+        f"update {place}.imports set status = 'failed', error = 'an outage', rows_done = 0"
+        " where id = %s".encode(),
         (import_id,),
     )
     return import_id
