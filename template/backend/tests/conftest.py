@@ -21,7 +21,7 @@ Connection = psycopg.Connection[Any]
 
 
 _SERVERS = {
-    *("platform", "postgres", "valkey", "broker", "dev_dir"),
+    *("platform", "postgres", "valkey", "broker", "dev_dir", "make_dev"),
     *("server", "browser_server", "limited_server"),
 }
 
