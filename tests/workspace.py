@@ -14,7 +14,9 @@ INSTALLED = {
 """Folders that the tools bring up to date themselves."""
 
 _API_TYPES = "schema.d.ts"
-_MADE = {".ready", "uv.lock", "package-lock.json", "next-env.d.ts", ".openapi.json", _API_TYPES}
+_NOTES = {"next-env.d.ts", "tsconfig.tsbuildinfo"}
+"""What a build or a check leaves beside its sources, for the next one."""
+_MADE = {".ready", "uv.lock", "package-lock.json", ".openapi.json", _API_TYPES, *_NOTES}
 _FRONT_END = "frontend"
 
 
@@ -67,7 +69,7 @@ class Workspace:
     def _front_end(self) -> str:
         root = self.repository / _FRONT_END
         content = sha256()
-        for name in sorted(_files(root)):
+        for name in sorted(name for name in _files(root) if name.name not in _NOTES):
             content.update(bytes(name) + sha256((root / name).read_bytes()).digest())
         return content.hexdigest()
 

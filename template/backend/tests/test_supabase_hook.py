@@ -29,7 +29,9 @@ def admin(platform: Platform, new_database: Callable[..., Connections]) -> Itera
         is_ours = there.fetchone() is None  # else the host's layout has it
         if is_ours:
             server.execute("create role supabase_auth_admin nologin noinherit")
-        connections = new_database()
+        # Migrated here, as what the role may do is granted by a migration that finds it.
+        connections = new_database(migrated=False)
+        platform.migrate(connections)
         assert connections.admin is not None
         with psycopg.connect(connections.admin, autocommit=True) as admin:
             yield admin
