@@ -26,19 +26,14 @@ def admin(platform: Platform, new_database: Callable[..., Connections]) -> Itera
     """A database of the shape that Supabase gives: its logins are there before the product is."""
     with psycopg.connect(platform.postgres.admin_url, autocommit=True) as server:
         there = server.execute("select from pg_roles where rolname = 'supabase_auth_admin'")
-        is_ours = there.fetchone() is None  # else the host's layout has it
-        if is_ours:
+        if there.fetchone() is None:  # else the host's layout has it
             server.execute("create role supabase_auth_admin nologin noinherit")
-        # Migrated here, as what the role may do is granted by a migration that finds it.
-        connections = new_database(migrated=False)
-        platform.migrate(connections)
-        assert connections.admin is not None
-        with psycopg.connect(connections.admin, autocommit=True) as admin:
-            yield admin
-            if is_ours:
-                admin.execute("drop owned by supabase_auth_admin")
-        if is_ours:
-            server.execute("drop role supabase_auth_admin")
+    # Not a copy: what the role may do is granted by a migration that finds it.
+    connections = new_database(migrated=False)
+    platform.migrate(connections)
+    assert connections.admin is not None
+    with psycopg.connect(connections.admin, autocommit=True) as admin:
+        yield admin
 
 
 def claims_of(admin: Connection, event: dict[str, Any] | None = None) -> dict[str, Any]:
