@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from driving import Product
-from rendering import SELECTION, Answers, combinations, matrix, name_of
+from rendering import SELECTION, Answers, combinations, covering, matrix, name_of
 from unused import unused_modules, unused_packages
 from workspace import Workspace
 from worktree import ROOT
@@ -17,6 +17,13 @@ pytest_plugins = ["products"]
 of_each_combination = pytest.mark.parametrize(
     "combination", matrix(), ids=name_of, indirect=True, scope="session"
 )
+
+# Those that run their own suite in `test_generated.py` need no part of it here.
+among_others = pytest.mark.among([each for each in combinations() if each not in covering()])
+
+# Tests of what two answers make together: a tenancy and a host (contacts), a provider (members) or
+# a queue (Node's jobs), a provider and a host (Supabase's hook). Few pairs meet in whole suites.
+TOGETHER = "test_contacts or test_members or test_intake or test_supabase_hook"
 
 
 @of_each_combination
@@ -45,10 +52,18 @@ def test_every_dependency_is_used(rendered: Path) -> None:
     assert not unused_packages(rendered)
 
 
+@among_others
 @of_each_combination
-def test_what_needs_no_server_is_green(product: Product) -> None:
-    """Of its own tests, without the slowest: tokens and the scaffold, which "own tests" have."""
-    product.make("test", "ARGS=-q -m 'not servers' -k 'not (new_table or test_auth)'", "WEB_READY=")
+@pytest.mark.parametrize(
+    "selected",
+    [
+        # Without the slowest, which its suite has: tokens and the scaffold.
+        pytest.param("-m 'not servers' -k 'not (new_table or test_auth)'", id="without servers"),
+        pytest.param(f"-k '{TOGETHER}'", id="together"),
+    ],
+)
+def test_a_part_of_its_own_tests_is_green(product: Product, selected: str) -> None:
+    product.make("test", f"ARGS=-q {selected}", "WEB_READY=")
 
 
 @of_each_combination
