@@ -177,7 +177,7 @@ async def test_who_is_shut_out_is_out_at_once(
     assert await reads_at("replica", replica, tenant) == 0
     standby.order("pg_wal_replay_pause")
     try:
-        assert replica.is_fresh
+        await until(lambda: replica.is_fresh)
         admin.execute("update public.tenants set state = 'suspended' where id = %s", [tenant.id])
         where, _, standing = await read(replica, tenant)
         assert (where, standing.obstacle) == ("primary", "suspended")
