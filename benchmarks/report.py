@@ -1,4 +1,4 @@
-"""The tables of one run, and what is needed to repeat it."""
+"""The tables of each part of a run, and what is needed to repeat them."""
 
 import os
 import platform
@@ -16,17 +16,13 @@ ROOT = Path(__file__).resolve().parents[1]
 
 
 class Report:
-    """Collects sections; `text()` is the whole of it as Markdown.
+    """Collects a part's sections; `text()` is all of them as Markdown."""
 
-    Args:
-        command: What was typed.
-    """
-
-    def __init__(self, command: str) -> None:
+    def __init__(self) -> None:
         self._began = time.monotonic()
+        self._part = ""
         self._sections: list[str] = []
         self._facts = [
-            ("command", f"`{command}`"),
             ("date", f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC"),
             ("machine", f"{os.cpu_count()} x {_processor()}, {_memory_gb()} GB, Linux"),
             ("load average before", f"{os.getloadavg()[0]:.1f}"),
@@ -41,6 +37,11 @@ class Report:
         """Note the versions of what is measured."""
         self._facts.append(("versions", product.versions()))
 
+    def begin(self, part: str) -> None:
+        """Forget the part before: what follows belongs to this one."""
+        self._part = part
+        self._sections = []
+
     def table(
         self, title: str, header: Sequence[str], rows: Sequence[Sequence[str]], *notes: str
     ) -> None:
@@ -52,9 +53,10 @@ class Report:
         self.say(f"{title}: done")
 
     def text(self) -> str:
-        """Everything, as Markdown."""
-        facts = _table(("this run", ""), [(name, value) for name, value in self._facts])
-        return "\n\n".join(["# Benchmark results", "\n".join(facts), *self._sections]) + "\n"
+        """The part, with what it was measured on, as Markdown."""
+        facts = [("command", f"`make bench ONLY={self._part}`"), *self._facts]
+        head = [f"# Benchmark: {self._part}", "\n".join(_table(("this run", ""), facts))]
+        return "\n\n".join([*head, *self._sections]) + "\n"
 
 
 def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:

@@ -27,7 +27,7 @@ from product import Product, render
 from report import Report
 
 PARTS: dict[str, tuple[str, Callable[[Product, Report], None]]] = {
-    "render": ("how long Copier takes per file", starting.rendering),
+    "render": ("how long Copier takes per file", starting.rendering_files),
     "start": ("`make dev` until it is ready, cold and warm", starting.cold_and_warm),
     "import": ("a CSV of 1,000,000 rows against raw COPY; the worker's memory", imports.measure),
     "requests": ("me, list, insert: CPU, rate, latency; hello and plain SQL", requests_.measure),
@@ -44,11 +44,11 @@ PARTS: dict[str, tuple[str, Callable[[Product, Report], None]]] = {
     "queues": ("each queue: jobs per second, pick-up latency", queues.measure),
 }
 
-RESULTS = Path(__file__).parent / "results" / "latest.md"
+RESULTS = Path(__file__).parent / "results"
 
 
 def main() -> None:
-    """Run the chosen parts, print their tables, and keep those of a complete run."""
+    """Run the chosen parts; print the tables of each and keep them in its file of results."""
     names = "\n".join(f"  {name:10}{what}" for name, (what, _) in PARTS.items())
     parser = argparse.ArgumentParser(
         prog="make bench",
@@ -59,8 +59,7 @@ def main() -> None:
             "  make bench\n"
             "  make bench ONLY=import\n"
             "  make bench ONLY=requests,trips\n\n"
-            "A run of every part takes several minutes and replaces\n"
-            "benchmarks/results/latest.md."
+            "Each part replaces its own file, benchmarks/results/PART.md."
         ),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -68,7 +67,7 @@ def main() -> None:
         "--only",
         default=os.environ.get("ONLY", ""),
         metavar="PART[,PART…]",
-        help="run these parts, print their tables and write no file (default: ONLY, else all)",
+        help="run these parts (default: ONLY, else all)",
     )
     chosen = [name.strip() for name in parser.parse_args().only.split(",") if name.strip()]
     if unknown := set(chosen) - PARTS.keys():
@@ -76,7 +75,7 @@ def main() -> None:
     if not sys.platform.startswith("linux"):
         parser.error("CPU and memory of other processes are read from Linux's /proc")
 
-    report = Report("make bench" + (f" ONLY={','.join(chosen)}" if chosen else ""))
+    report = Report()
     began = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="copier-saas-bench-") as scratch:
         # Root's servers run as another user, who has to reach their files.
@@ -87,19 +86,16 @@ def main() -> None:
         report.describe(product)
         try:
             for name, (what, run) in PARTS.items():
-                if not chosen or name in chosen:
-                    report.say(f"{name}: {what}")
-                    run(product, report)
+                if chosen and name not in chosen:
+                    continue
+                report.say(f"{name}: {what}")
+                report.begin(name)
+                run(product, report)
+                (RESULTS / f"{name}.md").write_text(report.text())
+                print(f"\n{report.text()}", flush=True)
         finally:
             product.stop()
-    text = report.text()
-    print(f"\n{text}")
-    if chosen:
-        report.say(f"done in {time.monotonic() - began:.0f} s; a partial run is not kept")
-        return
-    RESULTS.parent.mkdir(exist_ok=True)
-    RESULTS.write_text(text)
-    report.say(f"done in {time.monotonic() - began:.0f} s; written to {RESULTS}")
+    report.say(f"done in {time.monotonic() - began:.0f} s; kept in {RESULTS}")
 
 
 if __name__ == "__main__":

@@ -2,28 +2,50 @@
 
 import shutil
 import time
-from pathlib import Path
 
 from product import Product, render
 from report import Report
 
+import rendering
+
 ROUNDS = 3
 
+COOKIE_MS = 39
+"""Milliseconds per file of scientific-python/cookie: 23 files in 0.9 s, the whole process."""
 
-def rendering(product: Product, report: Report) -> None:
-    """The whole `copier copy` process, Python's start included."""
+
+def rendering_files(product: Product, report: Report) -> None:
+    """The whole `copier copy` process, Python's start included; the combination of most files."""
+    folder = product.repository.parent
+    candidates = [each for each in rendering.combinations() if each["frontend"] != "none"]
+    report.say(f"counting the files of {len(candidates)} combinations, those with a front end")
+    largest, most = candidates[0], 0
+    for answers in candidates:
+        copy = rendering.render(folder / "template", folder / "counted", answers)
+        files = len(rendering.files_of(copy))
+        shutil.rmtree(copy)
+        if files > most:
+            largest, most = answers, files
     best = float("inf")
     for _ in range(ROUNDS):
         began = time.perf_counter()
-        copy = render(product.repository.parent, "rendered")
+        copy = render(folder, "rendered", **largest)
         best = min(best, time.perf_counter() - began)
-        files = sum(1 for path in Path(copy).rglob("*") if path.is_file())
         shutil.rmtree(copy)
     report.table(
         "Render",
-        ("files", "seconds", "ms per file"),
-        [(str(files), f"{best:.2f}", f"{best * 1000 / files:.1f}")],
-        f"The whole process, best of {ROUNDS}.",
+        ("", "files", "seconds", "ms per file", "aim"),
+        [
+            (
+                rendering.name_of(largest),
+                str(most),
+                f"{best:.2f}",
+                f"{best * 1000 / most:.1f}",
+                str(COOKIE_MS),
+            )
+        ],
+        f"The combination of most files; the whole process, best of {ROUNDS}. The aim is what"
+        " scientific-python/cookie takes.",
     )
 
 
