@@ -25,7 +25,7 @@ def pgbouncer_in(address: URL) -> str | None:
     """What in an address tells of PgBouncer, which is in transaction mode if it is of any use.
 
     Its port, or a name that somebody gave it. Neither proves anything where it is missing: see
-    `app.hosts.sessions`.
+    `app.hosts.ways`.
     """
     host = address.host or ""
     if "pgbouncer" in host:
