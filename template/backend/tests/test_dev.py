@@ -261,6 +261,15 @@ def test_a_taken_port_is_left_to_its_owner(tmp_path: Path) -> None:
             server.destroy()
 
 
+def test_where_no_port_is_free_it_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.socket() as taken:
+        taken.bind((LOOPBACK, 0))
+        monkeypatch.setattr(processes, "_PORTS", [taken.getsockname()[1]])
+        monkeypatch.setattr(processes, "_TRIES", 1)
+        with pytest.raises(DevelopmentError, match="in use"):
+            free_port()
+
+
 def test_a_new_password_is_taken_over(tmp_path: Path, postgres: Postgres) -> None:
     postgres.start()
     postgres.stop()

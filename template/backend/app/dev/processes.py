@@ -2,6 +2,7 @@
 
 import os
 import pwd
+import secrets
 import signal
 import socket
 import subprocess
@@ -16,6 +17,10 @@ from typing import IO
 
 LOOPBACK = "127.0.0.1"
 POLL_SECONDS = 0.01
+
+# Below what Linux (32768 and up) and macOS (49152 and up) choose from.
+_PORTS = range(20_000, 32_000)
+_TRIES = 100
 
 _LEASH = Path(__file__).with_name("leash.py")
 _SECRET = 0o600
@@ -176,11 +181,23 @@ def wait_until(condition: Callable[[], bool], seconds: float) -> bool:
 
 
 def free_port() -> int:
-    """Return a loopback port that was free a moment ago; whoever uses it must allow for a race."""
-    with socket.socket() as candidate:
-        candidate.bind((LOOPBACK, 0))
-        port: int = candidate.getsockname()[1]
-        return port
+    """A loopback port that was free a moment ago, and that no system gives to who asks for none.
+
+    So whoever connects to somewhere meanwhile does not take it. Another `make dev` might.
+
+    Raises:
+        DevelopmentError: none is free, or nobody may listen here.
+    """
+    reason: OSError | None = None
+    for port in secrets.SystemRandom().sample(_PORTS, _TRIES):
+        with socket.socket() as candidate:
+            try:
+                candidate.bind((LOOPBACK, port))
+            except OSError as error:
+                reason = error
+            else:
+                return port
+    raise DevelopmentError(f"No port of {LOOPBACK} is free: {reason}")
 
 
 def port_is_free(port: int) -> bool:
